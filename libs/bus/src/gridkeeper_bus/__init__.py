@@ -1,0 +1,1 @@
+"""NATS JetStream: streams, publishing, consuming, request and reply."""

@@ -1,0 +1,1 @@
+"""The rules of a grid: configuration, levels, cells, window, range and the decisions that follow."""

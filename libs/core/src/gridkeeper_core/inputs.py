@@ -1,0 +1,162 @@
+"""Everything that can make a service decide something. Time is part of each; there is no other clock."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gridkeeper_core.grid.config import GridConfig
+from gridkeeper_core.market import MarketSpec
+from gridkeeper_core.prices.price import Price, price_cause
+from gridkeeper_core.record import Recorded
+from gridkeeper_core.venue.records import SeenTransaction, VenueAccount
+
+
+class EventSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of another service."""
+
+    now_ns: int
+    event: Recorded
+
+
+class PriceTick(msgspec.Struct, frozen=True, kw_only=True):
+    """A price; only the newest of a market matters."""
+
+    now_ns: int
+    price: Price
+
+
+class Wake(msgspec.Struct, frozen=True, kw_only=True):
+    """The moment `next_wake_ns` asked for: `now_ns` is exactly that deadline."""
+
+    now_ns: int
+
+
+class TransactionSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """The log walker met a transaction that names the account."""
+
+    now_ns: int
+    alias: str
+    transaction: SeenTransaction
+
+
+class TransactionGone(msgspec.Struct, frozen=True, kw_only=True):
+    """A transaction of ours can never land: its last valid block height has passed and the chain does not know it."""
+
+    now_ns: int
+    alias: str
+    signature: str
+    block_height: int
+
+
+class TransactionVanished(msgspec.Struct, frozen=True, kw_only=True):
+    """A transaction seen at `confirmed` is not part of the finalized chain."""
+
+    now_ns: int
+    alias: str
+    signature: str
+
+
+class AccountBooted(msgspec.Struct, frozen=True, kw_only=True):
+    """Execution started and takes care of this account from now on."""
+
+    now_ns: int
+    alias: str
+
+
+class AccountRead(msgspec.Struct, frozen=True, kw_only=True):
+    """The account as the venue holds it at a slot, when all signatures up to it were walked; `cursor` is finalized."""
+
+    now_ns: int
+    account: VenueAccount
+    cursor: str
+    cursor_slot: int
+
+
+class MarketRead(msgspec.Struct, frozen=True, kw_only=True):
+    """A market as the venue describes it now."""
+
+    now_ns: int
+    spec: MarketSpec
+
+
+class ProposeGrid(msgspec.Struct, frozen=True, kw_only=True, tag="propose_grid"):
+    """Create a grid. `source` is the text of its file."""
+
+    config: GridConfig
+    source: str
+    accepted: tuple[str, ...] = ()
+
+
+class PauseGrid(msgspec.Struct, frozen=True, kw_only=True, tag="pause_grid"):
+    """Cancel the grid's orders (unless kept) and place none until it is resumed."""
+
+    keep_orders: bool = False
+
+
+class ResumeGrid(msgspec.Struct, frozen=True, kw_only=True, tag="resume_grid"):
+    """Trade again after a pause, a halt or a fault."""
+
+
+class StopGrid(msgspec.Struct, frozen=True, kw_only=True, tag="stop_grid"):
+    """Cancel the grid's orders for good; `close` also closes its position."""
+
+    close: bool = False
+
+
+class HaltAccount(msgspec.Struct, frozen=True, kw_only=True, tag="halt_account"):
+    """Refuse placing for every grid of the account and cancel their orders."""
+
+
+class ResumeAccount(msgspec.Struct, frozen=True, kw_only=True, tag="resume_account"):
+    """End the halt."""
+
+
+CommandBody = ProposeGrid | PauseGrid | ResumeGrid | StopGrid | HaltAccount | ResumeAccount
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person asked for. `key` makes it idempotent; `target` is the stream it is about (`grid:sol-range`)."""
+
+    now_ns: int
+    key: str
+    author: str
+    reason: str
+    target: str
+    body: CommandBody
+
+
+Input = (
+    EventSeen
+    | PriceTick
+    | Wake
+    | TransactionSeen
+    | TransactionGone
+    | TransactionVanished
+    | AccountBooted
+    | AccountRead
+    | MarketRead
+    | Command
+)
+
+
+def cause_of(item: Input) -> str:
+    """How the facts that follow from an input name it."""
+    match item:
+        case EventSeen():
+            return item.event.identity
+        case PriceTick():
+            return price_cause(item.price)
+        case Wake():
+            return f"wake:{item.now_ns}"
+        case Command():
+            return f"cmd:{item.key}"
+        case TransactionSeen():
+            return f"sig:{item.transaction.signature}"
+        case TransactionGone() | TransactionVanished():
+            return f"sig:{item.signature}"
+        case AccountBooted():
+            return f"boot:{item.now_ns}"
+        case AccountRead():
+            return f"read:{item.account.alias}:{item.account.slot}"
+        case MarketRead():
+            return f"market:{item.spec.venue}:{item.spec.index}"

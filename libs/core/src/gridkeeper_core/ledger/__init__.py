@@ -1,0 +1,1 @@
+"""The books: position, cost basis, completed turns, proof."""

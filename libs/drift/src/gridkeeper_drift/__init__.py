@@ -1,0 +1,1 @@
+"""The Drift protocol through driftpy: codecs, sender, poller, log walker."""

@@ -1,0 +1,1 @@
+"""Event store, inbox positions and outbox on PostgreSQL."""

@@ -1,0 +1,1 @@
+"""The whole core in one process, in memory."""

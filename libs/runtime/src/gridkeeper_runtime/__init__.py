@@ -1,0 +1,1 @@
+"""The life of a process: settings, health, metrics, logs, embedded servers, supervisor."""

@@ -1,0 +1,1 @@
+"""The gridkeeper command and the all-in-one supervisor."""

@@ -1,0 +1,1 @@
+"""Places and cancels orders on the venue and records what happened."""

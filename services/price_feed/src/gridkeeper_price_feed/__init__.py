@@ -1,0 +1,1 @@
+"""Publishes prices: synthetic, recorded or live."""

@@ -1,0 +1,1 @@
+"""A local Solana JSON-RPC endpoint that speaks Drift on a simulated market."""

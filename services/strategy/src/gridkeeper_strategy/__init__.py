@@ -1,0 +1,1 @@
+"""Decides which orders each grid wants."""

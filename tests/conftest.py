@@ -1,0 +1,55 @@
+"""Fixtures every test may use: real servers, and an environment without our own variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from support.servers import RunningNats, RunningPostgres, running_nats, running_postgres
+
+_KEPT = "GRIDKEEPER_TEST_DATA"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _environment_without_our_variables() -> Iterator[None]:
+    """What a developer has set at his desk must not decide a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("GRIDKEEPER_") and name != _KEPT]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture
+def nats_server() -> Iterator[RunningNats]:
+    """A fresh nats-server of this test's own: `.url`, `.kill()`, `.restart()`, `.stop()`."""
+    with running_nats() as running:
+        yield running
+
+
+@pytest.fixture
+def nats_url(nats_server: RunningNats) -> str:
+    """URL, with user and password, of this test's own nats-server."""
+    return nats_server.url
+
+
+@pytest.fixture
+def postgres_server() -> Iterator[RunningPostgres]:
+    """A PostgreSQL server of this test's own, for tests that kill it; others take `postgres_url`."""
+    with running_postgres() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def session_postgres() -> Iterator[RunningPostgres]:
+    """The PostgreSQL server all tests of this process share."""
+    with running_postgres() as running:
+        yield running
+
+
+@pytest.fixture
+def postgres_url(session_postgres: RunningPostgres) -> Iterator[str]:
+    """URL of a fresh, empty database on the shared server."""
+    name = session_postgres.new_database()
+    yield session_postgres.server.database_url(name)
+    session_postgres.drop_database(name)
