@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from support.servers import RunningNats, RunningPostgres, running_nats, running_postgres
 
 _KEPT = "GRIDKEEPER_TEST_DATA"

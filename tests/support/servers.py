@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-from gridkeeper_runtime.embedded import EmbeddedNats, EmbeddedPostgres
 from psycopg import sql
+
+from gridkeeper_runtime.embedded import EmbeddedNats, EmbeddedPostgres
 
 # A power cut is not among the faults these tests make; without the flushes they take half the time.
 FAST_SETTINGS = {"fsync": "off", "shared_buffers": "32MB"}

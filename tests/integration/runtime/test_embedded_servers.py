@@ -1,10 +1,11 @@
-"""The embedded servers keep what they acknowledged, come back to the same place and leave no trace in others' folders."""
+"""The embedded servers keep what they acknowledged and come back to the same place."""
 
 from __future__ import annotations
 
 import nats
 import psycopg
 import pytest
+
 from support.servers import RunningNats, RunningPostgres
 
 pytestmark = pytest.mark.servers

@@ -106,6 +106,11 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "STORE_LOST": ("PostgreSQL or NATS could not be reached.", "See that both run; the service tries again."),
     "FENCED": ("Another instance of this service writes to the same log.", "Stop one of the two."),
     "EVENT_GAP": ("An event is missing between two that arrived.", "Run `gridkeeper eventlog rebuild`."),
+    "EV_FULL": ("The event stream EV has no room left.", "Raise its max_bytes or its disk; nothing is lost meanwhile."),
+    "STORE_BEHIND_EV": (
+        "EV holds events that the event store lacks.",
+        "PostgreSQL was restored from an older backup: restore a newer one, or make EV anew from it.",
+    ),
     "UNKNOWN_TOPIC": ("An event of an unknown kind was met.", "Upgrade to the release that wrote it."),
     "CHAIN_BROKEN": ("The hash chain of a stream is broken.", "Run `gridkeeper audit verify` and restore a backup."),
     "REPLAY_DIFFERS": ("A replayed state differs from the recorded one.", "Keep the data directory and report it."),

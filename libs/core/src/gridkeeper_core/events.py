@@ -120,7 +120,7 @@ class OrdersWanted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid
     """All order changes of one decision: first these are to go, then these are to be placed, nearest first.
 
     One fact, so that execution never acts on half a decision. `rolled` says that the live window was brought back to
-    the nearest eligible orders. `reference_e6` is the price it was decided at, `price_seq` that price's place in its feed.
+    the nearest eligible orders. `reference_e6` is the price it was decided at, `price_seq` its place in its feed.
     """
 
     account: str
@@ -193,8 +193,9 @@ class RiskTripped(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.
 
 
 class RiskReset(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.risk_reset.v1"):
-    """Risk is back to normal, by itself (yellow) or by command."""
+    """Risk is back to normal, by itself (yellow) or by command; losses count from `base_e6` (total PnL) from now on."""
 
+    base_e6: int
     author: str
     reason: str
 
@@ -639,10 +640,31 @@ class SolEnough(Fact, frozen=True, kw_only=True, tag_field="topic", tag="wallet.
 # ---------------------------------------------------------------- ledger:<grid> and books:<alias>, written by ledger
 
 
+class BooksOpened(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledger.opened.v1"):
+    """The grid's books begin. What the cells hold at the start counts as bought at the start price."""
+
+    market: str
+    market_index: int
+    sizes_e9: tuple[int, ...]
+    held_e9: tuple[int, ...]
+    start_price_e6: int
+    start_position_e9: int
+
+
+class BooksClosed(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledger.closed.v1"):
+    """The grid was stopped: its totals stand, its cells and recent fills are let go."""
+
+    position_e9: int
+    fills: int
+    turns: int
+
+
 class FillBooked(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledger.fill_booked.v1"):
     """A fill in the grid's books: weighted average after it, realised PnL of it (before fees).
 
-    `grid_quote_e6` is this fill's part of completed turns (grid profit before fees), matched within its cell.
+    `grid_quote_e6` is this fill's part of completed turns (grid profit before fees), matched within its cell. A fill
+    that was not in the chain's order changes what later fills realised: then both are the change of the sums. A
+    reverted fill is booked again with base, quote and fee negated. `fill_record_id` -1: no record (proven, liquidated).
     """
 
     intent_id: str
@@ -660,6 +682,8 @@ class FillBooked(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledger
     fill_record_id: int
     market_index: int
     signature: str
+    account: str = ""
+    slot: int = 0
 
 
 class CycleClosed(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledger.cycle_closed.v1"):
@@ -682,6 +706,7 @@ class FundingBooked(Fact, frozen=True, kw_only=True, tag_field="topic", tag="led
     quote_e6: int
     signature: str
     index: int
+    slot: int = 0
 
 
 class Marked(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledger.marked.v1"):
@@ -698,9 +723,10 @@ class Marked(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledger.mar
 
 
 class Posted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="books.posted.v1"):
-    """One account-level amount.
+    """One account-level amount: what a fact added to a position (base, quote) and to the quote deposit.
 
-    `kind`: trade, fee, funding, settlement, transfer, interest, keeper_fee, liquidation.
+    `kind`: opening, trade, fee, funding, settlement, transfer, interest, keeper_fee, liquidation, reversal.
+    `fill_record_id` is set for what a fill record caused; `market_index` -1: no market is concerned.
     """
 
     kind: str
@@ -710,6 +736,9 @@ class Posted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="books.post
     deposit_e6: int
     signature: str
     index: int
+    market_index: int = -1
+    fill_record_id: int | None = None
+    slot: int = 0
 
 
 class ProofChecked(Fact, frozen=True, kw_only=True, tag_field="topic", tag="books.proof_checked.v1"):
@@ -735,16 +764,20 @@ class Sent(Fact, frozen=True, kw_only=True, tag_field="topic", tag="alert.sent.v
 
 
 class HeldBack(Fact, frozen=True, kw_only=True, tag_field="topic", tag="alert.held_back.v1"):
-    """A message waits for the next digest, because too many of its kind went out."""
+    """A message waits for the next digest, because too many of its kind went out.
+
+    `amounts` are what the digest adds up, by name.
+    """
 
     severity: Literal["info", "warning", "critical"]
     key: str
     text: str
     about: tuple[str, ...]
+    amounts: tuple[tuple[str, int], ...] = ()
 
 
 class Digested(Fact, frozen=True, kw_only=True, tag_field="topic", tag="alert.digested.v1"):
-    """What was held back went out as one message."""
+    """What was held back went out as one message. `about` are the first and the last of the events it tells of."""
 
     channel: str
     key: str
@@ -769,7 +802,7 @@ FACTS: dict[str, tuple[type[Fact], ...]] = {
     ),
     "tx": (TransactionSigned, TransactionLanded, TransactionFailed, TransactionExpired),
     "wallet": (SolLow, SolEnough),
-    "ledger": (FillBooked, CycleClosed, FundingBooked, Marked),
+    "ledger": (BooksOpened, BooksClosed, FillBooked, CycleClosed, FundingBooked, Marked),
     "books": (Posted, ProofChecked),
     "alert": (Sent, HeldBack, Digested),
 }  # fmt: skip

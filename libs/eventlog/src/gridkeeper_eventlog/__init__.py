@@ -1,1 +1,1 @@
-"""Event store, inbox positions and outbox on PostgreSQL."""
+"""The event log of a service: streams with a hash chain, inbox positions and an outbox, on PostgreSQL."""

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from gridkeeper_core.errors import GridkeeperError
 
+from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_runtime.files import make_private_directory, write_private
 
 VARIABLE = "GRIDKEEPER_DATA_DIR"
@@ -24,7 +24,10 @@ class RunningService(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`run.json`: how to reach a running Gridkeeper. Both server URLs hold their password. `started_at` is ISO 8601, UTC."""
+    """`run.json`: how to reach a running Gridkeeper; both server URLs hold their password.
+
+    `started_at` is ISO 8601, UTC.
+    """
 
     version: str
     started_at: str

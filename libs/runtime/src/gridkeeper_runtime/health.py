@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
@@ -45,7 +46,7 @@ class Health:
         """The port it listens on, also when it was asked for any (0)."""
         return int(self._server.server_address[1])
 
-    def __enter__(self) -> Health:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -79,7 +80,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
-    def do_GET(self) -> None:  # noqa: N802  # http.server chooses the name
+    def do_GET(self) -> None:  # http.server chooses the name
         match self.path.partition("?")[0]:
             case "/livez":
                 self._livez(self.server.health)

@@ -1,7 +1,7 @@
 """Becomes another program that dies with its parent: run as a script, by path, between fork and the real program.
 
-A small program of its own, because a `preexec_fn` is not safe in a process with threads, and because dropping root has to
-happen before the death signal is asked for (the kernel clears it when the user changes).
+A small program of its own, because a `preexec_fn` is not safe in a process with threads, and because dropping root
+has to happen before the death signal is asked for (the kernel clears it when the user changes).
 Arguments: parent pid, signal number, uid (-1: keep), gid, then the program and its arguments.
 """
 

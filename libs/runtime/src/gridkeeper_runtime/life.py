@@ -7,7 +7,6 @@ import signal
 from collections.abc import Awaitable, Callable
 
 from gridkeeper_core.errors import GridkeeperError
-
 from gridkeeper_runtime import logs
 
 Main = Callable[[asyncio.Event], Awaitable[None]]

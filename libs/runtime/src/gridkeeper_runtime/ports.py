@@ -7,8 +7,8 @@ import socket
 
 LOOPBACK = "127.0.0.1"
 _FIRST, _LAST = 20_000, 31_999
-"""Below the range the kernel hands out to clients: a client that keeps trying to reach a server that is down could be given the
-server's own port, connect to itself and keep the port from the server."""
+"""Below the range the kernel hands out to clients: a client that keeps trying to reach a server that is down could be
+given the server's own port, connect to itself and keep the port from the server."""
 
 
 def choose_port() -> int:

@@ -56,7 +56,7 @@ def open_log(path: Path) -> BinaryIO:
     """Open a log for appending, 0600; one that has grown large is set aside as `<name>.1` first."""
     if path.exists() and path.stat().st_size > LOG_BYTES_MAX:
         path.rename(path.with_name(path.name + ".1"))
-    return open(path, "ab", opener=_private_opener)  # noqa: PTH123, SIM115  # pathlib has no opener
+    return open(path, "ab", opener=_private_opener)  # pathlib has no opener
 
 
 def stop(child: subprocess.Popen[bytes], *, within_s: float, ask: signal.Signals = signal.SIGTERM) -> int:

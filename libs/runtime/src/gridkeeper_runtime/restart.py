@@ -42,7 +42,7 @@ class ServicePolicy:
 
 
 class ServerPolicy:
-    """Starts a server that was killed again at once, however often; gives up when it ends by itself five times in a row.
+    """Starts a killed server again, however often; gives up when it ends by itself five times in a row.
 
     Everything waits for the servers, and whoever kills one wants it back; a server that cannot start is another matter.
     """
@@ -50,13 +50,16 @@ class ServerPolicy:
     QUICK_S = 2.0
 
     def __init__(self) -> None:
+        self._ever_ready = False
         self._quick_exits = 0
 
     def pause_s(self, exit_: Exit) -> float | None:
-        if exit_.was_ready and (exit_.code < 0 or exit_.up_s >= self.QUICK_S):
+        self._ever_ready = self._ever_ready or exit_.was_ready
+        was_killed = exit_.code < 0
+        if exit_.was_ready and (was_killed or exit_.up_s >= self.QUICK_S):
             self._quick_exits = 0
             return 0.0
         self._quick_exits += 1
-        if self._quick_exits >= EXITS_MAX:
+        if self._quick_exits >= EXITS_MAX and not (was_killed and self._ever_ready):
             return None
-        return 0.1 * float(2**self._quick_exits)
+        return min(0.1 * float(2**self._quick_exits), 2.0)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import msgspec
+
 from gridkeeper_core.errors import GridkeeperError
 
 Secret = Annotated[str, msgspec.Meta(extra={"secret": True})]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 import msgspec
-from gridkeeper_core.errors import GridkeeperError
 
+from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_runtime import logs, process
 from gridkeeper_runtime.embedded.server import EmbeddedServer, last_line
 from gridkeeper_runtime.files import make_private_directory
@@ -58,7 +57,7 @@ class Supervisor:
         self._changed = changed
         self._watches: list[_Watch] = []
 
-    async def __aenter__(self) -> Supervisor:
+    async def __aenter__(self) -> Self:
         make_private_directory(self._logs)
         return self
 
@@ -103,8 +102,6 @@ class Supervisor:
 class _Program(Protocol):
     name: str
     log: Path
-    stop_signal: signal.Signals
-    stop_within_s: float
 
     def clear_the_way(self) -> None:
         """Before a start that is not the first; blocks."""
@@ -114,14 +111,14 @@ class _Program(Protocol):
     def is_ready(self) -> bool:
         """Blocks for a moment."""
 
+    def stop(self, child: subprocess.Popen[bytes]) -> None:
+        """Ask it to end, kill it when it does not; blocks."""
+
 
 class _Service:
-    stop_signal = signal.SIGTERM
-
     def __init__(self, spec: ChildSpec, log: Path) -> None:
         self.name = spec.name
         self.log = log
-        self.stop_within_s = spec.stop_within_s
         self._spec = spec
 
     def clear_the_way(self) -> None:
@@ -133,17 +130,22 @@ class _Service:
     def is_ready(self) -> bool:
         return True
 
+    def stop(self, child: subprocess.Popen[bytes]) -> None:
+        process.stop(child, within_s=self._spec.stop_within_s)
+
 
 class _Server:
-    stop_within_s = 20.0
-
     def __init__(self, server: EmbeddedServer) -> None:
         self.name = server.name
         self.log = server.log
-        self.stop_signal = server.stop_signal
+        self._server = server
         self.clear_the_way = server.end_leftovers
         self.spawn = server.spawn
         self.is_ready = server.is_ready
+
+    def stop(self, child: subprocess.Popen[bytes]) -> None:
+        assert child is self._server.child
+        self._server.stop()
 
 
 class _Watch:
@@ -178,16 +180,8 @@ class _Watch:
         if self.task is not None:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
-        child = self._child
-        if child is not None and child.poll() is None:
-            child.send_signal(self._program.stop_signal)
-            deadline = time.monotonic() + self._program.stop_within_s
-            while child.poll() is None and time.monotonic() < deadline:
-                await asyncio.sleep(_POLL_S)
-            if child.poll() is None:
-                _log.warning("Killed, because it did not end when asked.", child=self._program.name)
-                child.kill()
-                child.wait()
+        if self._child is not None:
+            await asyncio.to_thread(self._program.stop, self._child)
         if self._state != "failed":
             self._enter("stopped")
 

@@ -12,12 +12,16 @@ POINTS_PER_BAR = 4
 
 
 class TradeRow(NamedTuple):
-    """One trade of a tape: price 1e-6, size 1e-9 (None: the source has none), side +1 buyer aggressor, -1 seller."""
+    """One trade of a tape: price 1e-6, size 1e-9 (None: the source has none), side +1 buyer aggressor, -1 seller.
+
+    `good_for_ns` as in `Price`: a bar's price holds for a bar, 0 where nothing is known.
+    """
 
     ts_ns: int
     price_e6: int
     size_e9: int | None
     side: int
+    good_for_ns: int = 0
 
 
 class Bar(NamedTuple):
@@ -42,7 +46,7 @@ TENTH = Participation(1, 10)
 
 
 class TickRule:
-    """Who was the aggressor: a rise says the buyer, a fall the seller, no change the one before (at first the buyer)."""
+    """Who was the aggressor: a rise says the buyer, a fall the seller, no change the one before; at first the buyer."""
 
     def __init__(self) -> None:
         self._price_e6: int | None = None
@@ -62,30 +66,38 @@ class CandlePath:
 
     `near` takes the extreme nearer to the open first (the low where both are equally near), `far` the other one, `high`
     and `low` that one always. The points lie at 0, 1/4, 2/4 and 3/4 of the bar, so the next bar never overtakes them.
+    `rule` carries the tick rule over from bars before.
     The volume times `participation` is spread over them in whole steps, the first points taking what does not divide.
     """
 
     def __init__(
-        self, *, bar_ns: int, step_e9: int, order: PathOrder = "near", participation: Participation = TENTH
+        self,
+        *,
+        bar_ns: int,
+        step_e9: int,
+        order: PathOrder = "near",
+        participation: Participation = TENTH,
+        rule: TickRule | None = None,
     ) -> None:
         assert bar_ns >= POINTS_PER_BAR
         assert step_e9 > 0
-        self._quarter_ns = bar_ns // POINTS_PER_BAR
+        self._bar_ns = bar_ns
         self._step_e9 = step_e9
         self._order = order
         self._participation = participation
-        self._rule = TickRule()
+        self._rule = rule or TickRule()
 
     def points(self, bar: Bar) -> list[TradeRow]:
         """The four trades of the next bar."""
-        side_of, quarter_ns, ts_ns = self._rule.side_of, self._quarter_ns, bar.ts_ns
+        side_of, ts_ns, bar_ns = self._rule.side_of, bar.ts_ns, self._bar_ns
+        quarter_ns = bar_ns // POINTS_PER_BAR
         sizes = self._sizes_e9(bar.volume_e9)
         first, second = self._extremes(bar)
         return [
-            TradeRow(ts_ns, bar.open_e6, sizes[0], side_of(bar.open_e6)),
-            TradeRow(ts_ns + quarter_ns, first, sizes[1], side_of(first)),
-            TradeRow(ts_ns + 2 * quarter_ns, second, sizes[2], side_of(second)),
-            TradeRow(ts_ns + 3 * quarter_ns, bar.close_e6, sizes[3], side_of(bar.close_e6)),
+            TradeRow(ts_ns, bar.open_e6, sizes[0], side_of(bar.open_e6), bar_ns),
+            TradeRow(ts_ns + quarter_ns, first, sizes[1], side_of(first), bar_ns),
+            TradeRow(ts_ns + 2 * quarter_ns, second, sizes[2], side_of(second), bar_ns),
+            TradeRow(ts_ns + 3 * quarter_ns, bar.close_e6, sizes[3], side_of(bar.close_e6), bar_ns),
         ]
 
     def _extremes(self, bar: Bar) -> tuple[int, int]:

@@ -1,8 +1,8 @@
 """A market made of a seed: the price of a row depends on (seed, row) and nothing else, on every platform.
 
-The walk is a sum of octaves of value noise: each octave draws a hashed number at knots `period` rows apart and goes smoothly
-from one to the next. Octaves are bounded, so the price always comes back to its start; each is a quarter as long and half as
-high as the one before it, which is how a random walk scales. All arithmetic is in integers.
+The walk is a sum of octaves of value noise: each octave draws a hashed number at knots `period` rows apart and goes
+smoothly from one to the next. Octaves are bounded, so the price always comes back to its start; each is a quarter as
+long and half as high as the one before it, which is how a random walk scales. All arithmetic is in integers.
 """
 
 from __future__ import annotations

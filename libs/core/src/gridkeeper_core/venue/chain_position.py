@@ -31,12 +31,12 @@ P = TypeVar("P", bound=Position)
 def apply_fill(position: P, base_delta_e9: int, quote_delta_e6: int) -> tuple[P, int]:
     """The position after a fill, and the PnL (before fees) the fill realised.
 
-    A buy has positive base and negative quote. A fill without base moves only `quote_asset_e6`.
+    A buy has positive base and negative quote. A change without base moves only `quote_asset_e6` and is realised whole.
     """
     base, entry, even = position.base_e9, position.quote_entry_e6, position.quote_break_even_e6
     realized = 0
     if base_delta_e9 == 0:
-        pass
+        realized = quote_delta_e6
     elif base == 0 or (base > 0) == (base_delta_e9 > 0):
         entry += quote_delta_e6
         even += quote_delta_e6

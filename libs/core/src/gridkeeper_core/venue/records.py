@@ -95,11 +95,12 @@ class CancelRecord(msgspec.Struct, frozen=True, kw_only=True, tag="cancel"):
 
 
 class TriggerRecord(msgspec.Struct, frozen=True, kw_only=True, tag="trigger"):
-    """A trigger order became a live one."""
+    """A trigger order became a live one; `keeper_fee_e6` (not negative) is what a keeper charged us for it."""
 
     index: int
     order_id: int
     market_index: int
+    keeper_fee_e6: int = 0
 
 
 class FundingRecord(msgspec.Struct, frozen=True, kw_only=True, tag="funding"):

@@ -55,6 +55,7 @@ class Section(NamedTuple):
     def decode(self, data: bytes) -> Named | None:
         """Reads the body by its discriminator, ignoring what follows it; None where the discriminator is unknown.
 
+        An event that ends before a field, as older programs wrote them, has None there and in all fields after it.
         Raises CodecError where the body is cut short or holds an impossible value.
         """
         name = self.names.get(bytes(data[:8]))
@@ -105,7 +106,7 @@ def error_name(code: int) -> str:
 
 @cache
 def snake(name: str) -> str:
-    """camelCase to snake_case, as Anchor does it for discriminators (`volume24h` and `last24hAvg` included)."""
+    """camelCase to snake_case: the names of the program itself."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
@@ -136,18 +137,19 @@ def _section(part: str, prefix: str, naming: Callable[[str], str]) -> Section:
     for entry in _idl()[part]:
         name = naming(entry["name"])
         fields = entry["args"] if part == "instructions" else entry.get("fields") or entry["type"]["fields"]
-        layouts[name] = _later(fields)
+        # Older programs wrote events with fewer fields, so there the tail may be missing.
+        layouts[name] = _later(fields, may_end_early=part == "events")
         discriminators[name] = hashlib.sha256(f"{prefix}:{name}".encode()).digest()[:8]
     return Section(layouts, discriminators, {value: name for name, value in discriminators.items()})
 
 
-def _later(fields: list[dict[str, Any]]) -> Layout:
+def _later(fields: list[dict[str, Any]], *, may_end_early: bool) -> Layout:
     """A struct whose layout is made at its first use: the IDL has hundreds, and a service uses a dozen."""
     made: list[Layout] = []
 
     def layout() -> Layout:
         if not made:
-            made.append(_struct(fields))
+            made.append(_struct(fields, may_end_early=may_end_early))
         return made[0]
 
     return Layout(lambda value: layout().encode(value), lambda data, offset: layout().decode(data, offset))
@@ -278,7 +280,7 @@ def _vec(item: Layout) -> Layout:
     return Layout(lambda value: length.encode(len(value)) + b"".join(item.encode(part) for part in value), decode)
 
 
-def _struct(fields: list[dict[str, Any]]) -> Layout:
+def _struct(fields: list[dict[str, Any]], *, may_end_early: bool = False) -> Layout:
     parts = [(snake(field["name"]), _layout_of(field["type"])) for field in fields]
 
     def encode(value: Any) -> bytes:
@@ -288,7 +290,10 @@ def _struct(fields: list[dict[str, Any]]) -> Layout:
     def decode(data: bytes, offset: int) -> tuple[dict[str, Any], int]:
         values: dict[str, Any] = {}
         for name, layout in parts:
-            values[name], offset = layout.decode(data, offset)
+            if may_end_early and offset == len(data):
+                values[name] = None
+            else:
+                values[name], offset = layout.decode(data, offset)
         return values, offset
 
     return Layout(encode, decode)

@@ -11,8 +11,8 @@ import sysconfig
 from pathlib import Path
 
 import msgspec
-from gridkeeper_core.errors import GridkeeperError
 
+from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_runtime import process
 from gridkeeper_runtime.embedded.server import EmbeddedServer
 from gridkeeper_runtime.files import make_private_directory, write_private
@@ -23,7 +23,10 @@ GIB = 1024**3
 
 
 class NatsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What the configuration file says. `authorization` is the inside of that block, so that other kinds of users fit in."""
+    """What the configuration file says.
+
+    `authorization` is the inside of that block, so that other kinds of users fit in.
+    """
 
     server_name: str
     port: int

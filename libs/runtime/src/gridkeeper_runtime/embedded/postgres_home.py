@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 import msgspec
-from gridkeeper_core.errors import GridkeeperError
 
+from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_runtime.files import make_private_directory
 from gridkeeper_runtime.process import SystemUser
 

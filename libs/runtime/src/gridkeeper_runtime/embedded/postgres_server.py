@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gridkeeper_core.errors import GridkeeperError
-
 from gridkeeper_runtime import process
 from gridkeeper_runtime.embedded.postgres_home import (
     SYSTEM_DIR,

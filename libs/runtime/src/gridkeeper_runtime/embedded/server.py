@@ -10,8 +10,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 import msgspec
-from gridkeeper_core.errors import GridkeeperError
 
+from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_runtime import process
 from gridkeeper_runtime.files import write_private
 from gridkeeper_runtime.ports import choose_port, is_free
@@ -62,7 +62,7 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Everything that comes before the process: folders, port, password, configuration, leftovers of an earlier boot."""
+        """Everything that comes before the process: folders, port, password, configuration, leftovers; blocks."""
 
     @abstractmethod
     def end_leftovers(self) -> None:

@@ -1,0 +1,99 @@
+# Everything a user or a developer starts. `make` alone prints this list.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+# How many tests run at a time; 0 keeps them in one process, for a debugger.
+WORKERS ?= 2
+# How often `make soak` repeats.
+ROUNDS ?= 10
+ARGS ?=
+
+PYTEST := .venv/bin/pytest -q -n $(WORKERS) --dist loadgroup
+# The quick tests come first, so that a plain mistake shows in seconds.
+SUITES := $(wildcard tests/tidy tests/unit tests/property tests/integration tests/faults tests/system)
+MANIFESTS := pyproject.toml uv.lock .ci/setup $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
+
+# An environment knows its own absolute path: in a copied or moved tree it belongs to another tree.
+ifneq ($(shell cat .venv/.place 2>/dev/null),$(CURDIR))
+.PHONY: .venv/.runtime .venv/.develop
+endif
+
+#== Use
+
+.PHONY: run
+run: .venv/.runtime ## Start everything on this machine [FEED=synthetic|pyth|replay:FILE SPEED=60 DATA_DIR=… ARGS=…]
+	@exec .venv/bin/gridkeeper up $(if $(FEED),--feed "$(FEED)") $(if $(SPEED),--speed "$(SPEED)") \
+		$(if $(DATA_DIR),--data-dir "$(DATA_DIR)") $(ARGS)
+
+.PHONY: setup
+setup: .venv/.runtime ## Install into .venv what running needs (`make run` does it by itself)
+
+#== Develop
+
+.PHONY: develop
+develop: .venv/.develop ## Install into .venv what testing and checking need as well
+
+.PHONY: test
+test: .venv/.develop ## Run all tests [WORKERS=2 ARGS=…]
+	$(PYTEST) $(SUITES) $(ARGS)
+
+.PHONY: check
+check: .venv/.develop ## Lint, format, types, import rules and tidiness, changing nothing
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/mypy tests
+	.venv/bin/lint-imports --no-logo
+	.venv/bin/pytest -q tests/tidy
+
+.PHONY: fmt
+fmt: .venv/.develop ## Format the code and mend what can be mended by a program
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+.PHONY: docs
+docs: .venv/.develop ## Write the reference pages under docs/ that are made from the code
+	.venv/bin/python -m gridkeeper_cli.reference docs
+
+.PHONY: hooks
+hooks: .venv/.develop ## Install the git hooks (they run at commit)
+	.venv/bin/pre-commit install --hook-type pre-commit
+
+#== Prove
+
+.PHONY: mutate
+mutate: .venv/.develop ## Break one rule in a copy of the tree; its test must notice [FAULT=name|all]
+	@.venv/bin/python tests/faults/mutate.py $(if $(FAULT),"$(FAULT)",--list)
+
+.PHONY: soak
+soak: .venv/.develop ## Repeat property, fault and system tests, each round with another seed [ROUNDS=10]
+	@round=1; while [ $$round -le $(ROUNDS) ]; do \
+		echo "round $$round of $(ROUNDS)"; \
+		$(PYTEST) $(filter %/property %/faults %/system,$(SUITES)) --hypothesis-seed=$$round $(ARGS) || exit 1; \
+		round=$$((round + 1)); \
+	done
+
+.PHONY: bench
+bench: .venv/.runtime ## Measure, and print the numbers with the machine they were taken on
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; .venv/bin/python "$$file" $(ARGS) || exit 1; done
+
+#== Other
+
+.PHONY: clean
+clean: ## Remove what was installed and cached in this folder (never a data directory)
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find libs services tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+.PHONY: help
+help:
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^#== / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+.venv/.runtime: $(MANIFESTS)
+	@.ci/setup runtime
+
+.venv/.develop: $(MANIFESTS)
+	@.ci/setup develop

@@ -1,0 +1,296 @@
+"""The strategy service's pure part: routes inputs to grids and keeps their states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from gridkeeper_core import events as e
+from gridkeeper_core.digest import digest_of
+from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.grid import decide
+from gridkeeper_core.grid.decide import Decision
+from gridkeeper_core.grid.evolve import begin, evolve
+from gridkeeper_core.grid.state import FAULT, HALTED, PAUSED, RISK, STALE_PRICE, GridState
+from gridkeeper_core.grid.triggers import band, reference_e6, stale_after_ns
+from gridkeeper_core.grid.window import NO_CELLS, Change, plan
+from gridkeeper_core.inputs import (
+    Command,
+    EventSeen,
+    Input,
+    PauseGrid,
+    PriceTick,
+    ProposeGrid,
+    ResumeGrid,
+    StopGrid,
+    Wake,
+    cause_of,
+)
+from gridkeeper_core.machine import Draft
+from gridkeeper_core.names import check_id, grid_of, split_stream, stream
+from gridkeeper_core.prices.price import Price
+from gridkeeper_core.record import Recorded
+
+RESUMABLE = (PAUSED, RISK, FAULT)
+"""Pauses that a person ends; the others end by themselves when their cause is gone."""
+
+
+class _Watch(msgspec.Struct):
+    """What a grid waits for, derived from its state: a price outside of the band, or a moment (0 = none)."""
+
+    low_e6: int
+    high_e6: int
+    again_ns: int
+
+
+class StrategyMachine:
+    """All grids of one shard. See `gridkeeper_core.machine.Machine`."""
+
+    def __init__(self) -> None:
+        self._grids: dict[str, GridState] = {}
+        self._watches: dict[str, _Watch] = {}
+        self._newest: dict[str, Price] = {}
+        self._restored_ns: dict[str, int] = {}
+
+    # ------------------------------------------------------------ Machine
+
+    def accept(self, item: Input) -> list[Draft]:
+        """Decide on one input; see `Machine.accept`."""
+        match item:
+            case PriceTick():
+                return self._price(item)
+            case EventSeen():
+                return self._event(item)
+            case Wake():
+                due = [g for g in self._grids.values() if self._is_due(g, item.now_ns)]
+                return [draft for grid in due for draft in self._decide(grid, item, lambda _: NO_CELLS)]
+            case Command():
+                return self._command(item)
+            case _:
+                return []
+
+    def restore(self, event: Recorded) -> None:
+        """Fold one stored event of a `grid:` stream."""
+        grid_id = split_stream(event.stream)[1]
+        self._fold(grid_id, event.fact, event.ts_ns)
+        if isinstance(event.fact, e.PriceSeen):
+            self._note_price(event.fact.price)
+        self._restored_ns[grid_id] = event.ts_ns
+        self._watches.pop(grid_id, None)
+
+    def next_wake_ns(self) -> int | None:
+        """The earliest moment at which time alone leads some grid to an event."""
+        moments = (self._wake_of(grid) for grid in self._grids.values())
+        return min((m for m in moments if m is not None), default=None)
+
+    def digests(self) -> dict[str, str]:
+        """One digest per grid."""
+        return {stream("grid", grid_id): _digest(state) for grid_id, state in self._grids.items()}
+
+    # ------------------------------------------------------------ views
+
+    def grids(self) -> Iterator[GridState]:
+        """All grids, in the order in which they were proposed."""
+        yield from self._grids.values()
+
+    def grid(self, grid_id: str) -> GridState:
+        """One grid. Raises GridkeeperError GRID_UNKNOWN."""
+        if grid_id not in self._grids:
+            raise GridkeeperError("GRID_UNKNOWN", field="grid", value=grid_id)
+        return self._grids[grid_id]
+
+    def newest_price(self, market: str) -> Price | None:
+        """The newest price of a market, whether or not it led to anything."""
+        return self._newest.get(market)
+
+    def bands(self) -> dict[str, tuple[int, int]]:
+        """Per market, the band inside of which (strictly) a price leads to no event."""
+        bands: dict[str, tuple[int, int]] = {}
+        for grid in self._grids.values():
+            watch = self._watch(grid)
+            low, high = bands.get(grid.config.market, (watch.low_e6, watch.high_e6))
+            bands[grid.config.market] = (max(low, watch.low_e6), min(high, watch.high_e6))
+        return bands
+
+    # ------------------------------------------------------------ inputs
+
+    def _price(self, item: PriceTick) -> list[Draft]:
+        price = item.price
+        self._newest[price.market] = price
+        drafts: list[Draft] = []
+        for grid in list(self._grids.values()):
+            if grid.config.market != price.market:
+                continue
+            watch = self._watch(grid)
+            if not watch.low_e6 < price.oracle_e6 < watch.high_e6:
+                drafts += self._decide(grid, item, lambda _: NO_CELLS)
+        return drafts
+
+    def _event(self, item: EventSeen) -> list[Draft]:
+        fact = item.event.fact
+        match fact:
+            case e.OrderFilled() | e.FillProven():
+                return self._for_grid(grid_of(fact.intent_id), item, lambda d: decide.filled(d, fact))
+            case e.OrderClosed() | e.OrderRefused():
+                return self._for_grid(grid_of(fact.intent_id), item, lambda d: decide.closed(d, fact))
+            case e.SlotsReserved():
+                return self._for_grid(fact.grid_id, item, _then_nothing(lambda d: decide.reserved(d, fact)))
+            case e.GridRefused():
+                rejected = e.GridRejected(code=fact.code, detail=fact.detail)
+                return self._for_grid(fact.grid_id, item, _then_nothing(lambda d: _reject(d, rejected)))
+            case e.AccountHalted() | e.AccountResumed():
+                return self._account_changed(item, fact)
+            case _:
+                return []
+
+    def _account_changed(self, item: EventSeen, fact: e.AccountHalted | e.AccountResumed) -> list[Draft]:
+        alias = split_stream(item.event.stream)[1]
+        drafts: list[Draft] = []
+        for grid in list(self._grids.values()):
+            if grid.config.account == alias and grid.status == "open":
+                drafts += self._decide(grid, item, _then_nothing(lambda d: _halt_or_resume(d, fact)))
+        return drafts
+
+    def _command(self, item: Command) -> list[Draft]:
+        grid_id = check_id(split_stream(item.target)[1], "grid.id")
+        match item.body:
+            case ProposeGrid():
+                return self._propose(grid_id, item, item.body)
+            case PauseGrid(keep_orders=keep):
+                grid = self._in_status(grid_id, "pause", "open")
+                return self._decide(
+                    grid,
+                    item,
+                    _then_nothing(lambda d: decide.pause(d, PAUSED, item.author, item.reason, keep_orders=keep)),
+                )
+            case ResumeGrid():
+                grid = self._in_status(grid_id, "resume", "open")
+                return self._decide(
+                    grid, item, _then_nothing(lambda d: decide.resume(d, RESUMABLE, item.author, item.reason))
+                )
+            case StopGrid(close=close):
+                grid = self._in_status(grid_id, "stop", "open")
+                stopping = e.GridStopping(close=close, author=item.author, reason=item.reason)
+                return self._decide(grid, item, _then_nothing(lambda d: d.add(stopping)))
+            case _:
+                raise GridkeeperError("BAD_USAGE", field="command", value=type(item.body).__name__)
+
+    def _propose(self, grid_id: str, item: Command, body: ProposeGrid) -> list[Draft]:
+        if grid_id in self._grids:
+            raise GridkeeperError("GRID_EXISTS", field="grid.id", value=grid_id)
+        fact = e.GridProposed(
+            config=body.config, source=body.source, author=item.author, reason=item.reason, accepted=body.accepted
+        )
+        self._grids[grid_id] = begin(grid_id, fact)
+        return [self._draft(grid_id, item, fact)]
+
+    def _in_status(self, grid_id: str, verb: str, status: str) -> GridState:
+        grid = self.grid(grid_id)
+        if grid.status != status:
+            expected = f"{status} to {verb} it"
+            raise GridkeeperError("GRID_STATE", field="grid.state", value=grid.status, expected=expected)
+        return grid
+
+    def _for_grid(self, grid_id: str, item: Input, act: Callable[[Decision], frozenset[int]]) -> list[Draft]:
+        grid = self._grids.get(grid_id)
+        return self._decide(grid, item, act) if grid is not None else []
+
+    # ------------------------------------------------------------ deciding and folding
+
+    def _decide(self, grid: GridState, item: Input, act: Callable[[Decision], frozenset[int]]) -> list[Draft]:
+        d = Decision(grid, self._newest.get(grid.config.market), item.now_ns)
+        change = decide.settle(d, act(d))
+        self._grids[grid.grid_id] = d.state
+        self._watches[grid.grid_id] = self._watch_for(d.state, change)
+        return [self._draft(grid.grid_id, item, fact) for fact in d.facts]
+
+    def _draft(self, grid_id: str, item: Input, fact: e.Fact) -> Draft:
+        thread = getattr(fact, "intent_id", "") or (item.key if isinstance(item, Command) else "")
+        return Draft(stream=stream("grid", grid_id), ts_ns=item.now_ns, cause=cause_of(item), thread=thread, fact=fact)
+
+    def _fold(self, grid_id: str, fact: e.Fact, ts_ns: int) -> None:
+        if isinstance(fact, e.GridProposed):
+            self._grids[grid_id] = begin(grid_id, fact)
+        else:
+            self._grids[grid_id] = evolve(self._grids[grid_id], fact, ts_ns)  # type: ignore[arg-type]
+
+    # ------------------------------------------------------------ what each grid waits for
+
+    def _watch(self, grid: GridState) -> _Watch:
+        watch = self._watches.get(grid.grid_id)
+        if watch is None:
+            watch = self._watches[grid.grid_id] = self._watch_for(grid, self._plan_again(grid))
+        return watch
+
+    def _plan_again(self, grid: GridState) -> Change:
+        """After a restart: the plan as it was after the last stored event."""
+        newest = self._newest.get(grid.config.market)
+        if newest is None or not grid.is_trading:
+            return Change()
+        return plan(grid, reference_e6(grid, newest), self._restored_ns.get(grid.grid_id, 0), NO_CELLS)
+
+    def _note_price(self, price: Price) -> None:
+        known = self._newest.get(price.market)
+        if known is None or price.source_seq > known.source_seq:
+            self._newest[price.market] = price
+
+    def _watch_for(self, grid: GridState, change: Change) -> _Watch:
+        low_e6, high_e6 = band(grid, self._newest.get(grid.config.market))
+        return _Watch(low_e6, high_e6, 0 if grid.pauses else change.again_ns)
+
+    def _wake_of(self, grid: GridState) -> int | None:
+        newest = self._newest.get(grid.config.market)
+        if grid.status != "open" or newest is None:
+            return None
+        moments = [self._watch(grid).again_ns] if self._watch(grid).again_ns else []
+        if STALE_PRICE not in grid.pauses:
+            moments.append(stale_after_ns(grid, newest) + 1)
+        return min(moments, default=None)
+
+    def _is_due(self, grid: GridState, now_ns: int) -> bool:
+        wake_ns = self._wake_of(grid)
+        return wake_ns is not None and wake_ns <= now_ns
+
+
+def _then_nothing(act: Callable[[Decision], None]) -> Callable[[Decision], frozenset[int]]:
+    def acted(d: Decision) -> frozenset[int]:
+        act(d)
+        return NO_CELLS
+
+    return acted
+
+
+def _reject(d: Decision, fact: e.GridRejected) -> None:
+    if d.state.status == "proposed":
+        d.add(fact)
+
+
+def _halt_or_resume(d: Decision, fact: e.AccountHalted | e.AccountResumed) -> None:
+    if isinstance(fact, e.AccountHalted):
+        decide.pause(d, HALTED, fact.author, fact.reason, keep_orders=False)
+    else:
+        decide.resume(d, (HALTED,), fact.author, fact.reason)
+
+
+def _digest(state: GridState) -> str:
+    """`digest_v1` of a grid: status, settings that matter, cells, open orders, money."""
+    return digest_of(
+        1,
+        {
+            "status": state.status,
+            "levels_e6": state.levels_e6,
+            "sizes_e9": state.sizes_e9,
+            "held_e9": state.held_e9,
+            "cycles": state.cycles,
+            "orders": tuple(
+                (o.intent_id, o.price_e6, o.size_e9, o.filled_e9, o.unwanted) for _, o in sorted(state.orders.items())
+            ),
+            "pauses": tuple(sorted(state.pauses)),
+            "range_left": state.range_left,
+            "position_e9": state.position_e9,
+            "cash_e6": state.cash_e6,
+            "fees_e6": state.fees_e6,
+            "fills": state.fills,
+        },
+    )

@@ -1,0 +1,37 @@
+"""The ways a venue refuses: Drift's own error codes by name."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class VenueCode(IntEnum):
+    """Custom error codes of the Drift program that its order, margin and settlement rules raise."""
+
+    INSUFFICIENT_COLLATERAL = 6003
+    USER_HAS_NO_POSITION_IN_MARKET = 6010
+    EXCHANGE_PAUSED = 6024
+    INVALID_ORDER_IOC = 6050
+    INVALID_ORDER_POST_ONLY = 6051
+    INVALID_ORDER_TRIGGER = 6053
+    INVALID_ORDER_MIN_SIZE = 6056
+    PLACE_POST_ONLY_LIMIT_FAILURE = 6057
+    ORDER_AMOUNT_TOO_SMALL = 6059
+    MAX_NUMBER_OF_ORDERS = 6060
+    ORDER_NOT_OPEN = 6062
+    USER_ORDER_ID_ALREADY_IN_USE = 6071
+    PERP_MARKET_NOT_FOUND = 6078
+    USER_IS_BEING_LIQUIDATED = 6117
+    MARKET_PLACE_ORDER_PAUSED = 6147
+    INVALID_ORDER_LIMIT_PRICE = 6191
+    MARKET_BEING_INITIALIZED = 6213
+    NO_UNSETTLED_PNL = 6259
+
+
+class VenueError(Exception):
+    """The venue refused; whatever was asked for in the same transaction has not happened."""
+
+    def __init__(self, code: VenueCode, detail: str = "") -> None:
+        super().__init__(f"{code.name} ({code.value}) {detail}".rstrip())
+        self.code = code
+        self.detail = detail

@@ -1,0 +1,1 @@
+"""Bytes of the Drift program both ways: accounts, instructions, events, addresses."""

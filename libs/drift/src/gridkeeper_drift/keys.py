@@ -1,0 +1,68 @@
+"""Loads the key that signs, and keeps it from being seen."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+from gridkeeper_core.errors import GridkeeperError
+
+_FILE = "file:"
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_KEYPAIR_BYTES = 64
+
+
+class Signer:
+    """A key pair that shows only its public key, whatever prints it."""
+
+    __slots__ = ("_keypair", "public_key")
+
+    def __init__(self, keypair: Keypair) -> None:
+        self._keypair = keypair
+        self.public_key: Pubkey = keypair.pubkey()
+
+    def __repr__(self) -> str:
+        return f"Signer({self.public_key})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a signer is never pickled or copied")
+
+    @property
+    def keypair(self) -> Keypair:
+        """The secret; only the signing of a transaction may ask for it."""
+        return self._keypair
+
+
+def load_signer(reference: str) -> Signer:
+    """The signer that `file:/path` names, a JSON array of 64 bytes as Solana's own tools write it.
+
+    Raises SIGNER_UNSAFE where anyone but the owner may read the file, BAD_FILE where it is none or holds no key.
+    """
+    if not reference.startswith(_FILE):
+        raise GridkeeperError("BAD_VALUE", field="signer", expected="file:/path/to/keypair.json")
+    path = Path(reference.removeprefix(_FILE))
+    try:
+        mode = path.stat().st_mode
+        if mode & _OTHERS:
+            raise GridkeeperError("SIGNER_UNSAFE", field="signer", value=path, expected="mode 0600")
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise GridkeeperError("BAD_FILE", field="signer", value=path) from error
+    return Signer(_keypair(text, path))
+
+
+def _keypair(text: str, path: Path) -> Keypair:
+    # The cause is left out on purpose: an error about its content could show the key.
+    try:
+        numbers = json.loads(text)
+        assert isinstance(numbers, list)
+        assert len(numbers) == _KEYPAIR_BYTES
+        return Keypair.from_bytes(bytes(numbers))
+    except (AssertionError, TypeError, ValueError):
+        raise GridkeeperError(
+            "BAD_FILE", field="signer", value=path, expected="a JSON array of 64 numbers, a key pair"
+        ) from None

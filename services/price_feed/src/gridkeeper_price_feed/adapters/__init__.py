@@ -1,0 +1,1 @@
+"""How the price-feed reaches files, sources and the bus."""

@@ -1,0 +1,51 @@
+"""What the price-feed needs of the world around it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from gridkeeper_core.events import PriceSegmentClosed
+from gridkeeper_core.prices.price import Price
+from gridkeeper_core.quiet import MarketTaken, Quiet
+
+
+class PriceBus(Protocol):
+    """Where prices go out; a price sent again has no effect."""
+
+    async def publish_prices(self, prices: Sequence[Price]) -> None:
+        """Send prices in this order and wait until all are kept. Raises GridkeeperError STORE_LOST."""
+
+
+class Neighbours(Protocol):
+    """The services a tape in lockstep waits for, and the sandbox it drives."""
+
+    async def announce_clock(self, now_ns: int) -> None:
+        """Tell everybody the time of the tape."""
+
+    async def quiet(self) -> list[Quiet]:
+        """One round of answers, always in the same order. Raises GridkeeperError SERVICE_SILENT."""
+
+    async def take_rows(self, market: str, now_ns: int, rows: Sequence[Price]) -> MarketTaken:
+        """Let the sandbox trade these rows. Raises GridkeeperError SERVICE_SILENT."""
+
+
+class Source(Protocol):
+    """Prices of one market, in order."""
+
+    name: str
+    market: str
+    silent_after_ns: int | None
+
+    def prices(self, after_seq: int) -> AsyncIterator[Price]:
+        """The prices after the one with this `source_seq`, each when its time has come."""
+
+
+class PriceRecord(Protocol):
+    """The files that hold every published price of one market."""
+
+    def append(self, prices: Sequence[Price]) -> list[PriceSegmentClosed]:
+        """Write prices down; the segments that were closed because their hour is over."""
+
+    def close(self) -> list[PriceSegmentClosed]:
+        """Close the segment under way."""
