@@ -1,1 +1,1 @@
-"""NATS JetStream: streams, publishing, consuming, request and reply."""
+"""The message bus: events on the JetStream stream EV, prices on PX, request and reply, all over NATS."""

@@ -11,7 +11,8 @@ import msgspec
 from gridkeeper_core.names import query_subject
 from gridkeeper_core.prices.price import Price
 
-TAPE_CLOCK_SUBJECT = "tape.clock"
+TAPE_RUN_SUBJECT = "tape.run"
+"""Request that lets a tape that is held go on; see `TapeRun`."""
 QUIET = "quiet"
 PRICE_MAX_E6 = (1 << 63) - 1
 """The upper end of a band that has none."""
@@ -32,8 +33,8 @@ class Quiet(msgspec.Struct, frozen=True, kw_only=True):
     """A service at one instant.
 
     `now_ns` is the clock it last heard of. `app` names its event log (empty: it has none), `head_id` is the newest id
-    in it, `published_id` the newest the outbox has published. `positions`: producer app -> id of its last event that was
-    taken *and committed*, one entry for each producer it reads (0 before the first). `price_seq`: market ->
+    in it, `published_id` the newest the outbox has published. `positions`: producer app -> id of its last event that
+    was taken *and committed*, one entry for each producer it reads (0 before the first). `price_seq`: market ->
     `source_seq` of the last price taken (passed over counts as taken). `busy`: an input is being handled, a commit is
     under way, or (execution) a transaction is in flight.
 
@@ -55,10 +56,19 @@ class Quiet(msgspec.Struct, frozen=True, kw_only=True):
     band: dict[str, Band] | None = None
 
 
-class TapeClock(msgspec.Struct, frozen=True):
-    """Body of `tape.clock`."""
+class TapeRun(msgspec.Struct, frozen=True):
+    """Body of a `tape.run` request: how many rows more may pass; None lets the tape run to its end."""
+
+    rows: int | None = None
+
+
+class TapeState(msgspec.Struct, frozen=True):
+    """The answer to `tape.run`: where the tape is now. `is_held`: it waits for leave (or, at its end, for nothing)."""
 
     now_ns: int
+    rows_out: int
+    is_held: bool
+    is_over: bool
 
 
 class MarketRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,10 +83,10 @@ class MarketRows(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MarketTaken(msgspec.Struct, frozen=True, kw_only=True):
-    """The sandbox's answer: the last `source_seq` taken, and how many of its resting orders these rows touched."""
+    """The sandbox's answer: the last `source_seq` taken, and how many records (fills, triggers …) these rows led to."""
 
     last_seq: int
-    fills: int
+    records: int
 
 
 def market_subject(symbol: str) -> str:

@@ -17,7 +17,12 @@ from solders.message import MessageV0
 from solders.transaction import VersionedTransaction
 
 from gridkeeper_core.venue.records import Signed
-from gridkeeper_drift.failure import BlockhashStaleError, RpcUnreachableError, TransactionTooLargeError
+from gridkeeper_drift.failure import (
+    BlockhashStaleError,
+    RpcRefusedError,
+    RpcUnreachableError,
+    TransactionTooLargeError,
+)
 from gridkeeper_drift.keys import Signer
 from gridkeeper_drift.rpc import Blockhash, RpcClient
 from gridkeeper_drift.schedule import Priority
@@ -142,15 +147,15 @@ class TransactionSender:
         return StillUnknown()
 
     async def deliver(self, signed: Signed, priority: Priority = Priority.PLACE) -> Landed | Gone:
-        """Sends the same bytes every two seconds until it landed or never can; an endpoint that is away is waited for."""
+        """Sends the same bytes every two seconds until it landed or never can; waits for an endpoint that is away."""
         while True:
-            try:
+            # Even a refusal proves nothing about what earlier sends of these bytes did; only the outcome counts.
+            with suppress(RpcUnreachableError, RpcRefusedError):
                 await self.send(signed, priority)
+            with suppress(RpcUnreachableError):
                 found = await self.outcome(signed.signature, signed.last_valid_block_height)
-            except RpcUnreachableError:
-                found = StillUnknown()
-            if not isinstance(found, StillUnknown):
-                return found
+                if not isinstance(found, StillUnknown):
+                    return found
             await asyncio.sleep(_RESEND_S)
 
     def _recorded(self, signature: str, data: bytes, blockhash: Blockhash) -> Signed:

@@ -81,8 +81,8 @@ def _struct(shape: type[msgspec.Struct], heading: str) -> Iterator[str]:
     yield inspect.getdoc(shape) or ""
     fields = msgspec.structs.fields(shape)
     if fields:
-        types_ = typing.get_type_hints(shape)
-        rows = [f"| `{field.name}` | {_type_text(types_[field.name], field.name)} | {_default(field)} |" for field in fields]
+        hints = typing.get_type_hints(shape)
+        rows = [f"| `{field.name}` | {_type_text(hints[field.name], field.name)} | {_default(field)} |" for field in fields]
         yield "\n".join(["| field | type | default |", "| --- | --- | --- |", *rows])
 
 
@@ -104,7 +104,8 @@ def _type_text(kind: Any, name: str) -> str:
 def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return ""
-    return f"`{msgspec.json.encode(field.default).decode()}`"
+    default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    return f"`{msgspec.json.encode(default).decode()}`"
 
 
 def _shapes() -> list[type[msgspec.Struct]]:
@@ -118,10 +119,17 @@ def _shapes() -> list[type[msgspec.Struct]]:
 
 def _meet(shape: type[msgspec.Struct], met: dict[type[msgspec.Struct], None]) -> None:
     for kind in typing.get_type_hints(shape).values():
-        for part in (kind, *typing.get_args(kind)):
-            if isinstance(part, type) and issubclass(part, msgspec.Struct) and part not in met:
+        for part in _structs_in(kind):
+            if part not in met:
                 met[part] = None
                 _meet(part, met)
+
+
+def _structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        yield kind
+    for part in typing.get_args(kind):
+        yield from _structs_in(part)
 
 
 def _cell(text: str) -> str:

@@ -186,7 +186,6 @@ def opened_sums(opening: BooksOpened, opened_ns: int) -> Sums:
         cells={
             cell: opened_cell(size, held, opening.start_price_e6, opened_ns)
             for cell, (size, held) in enumerate(zip(opening.sizes_e9, opening.held_e9, strict=True))
-            if size > 0
         },
     )
 

@@ -77,6 +77,7 @@ class Matched(msgspec.Struct, frozen=True, kw_only=True):
 
 def opened_cell(size_e9: int, held_e9: int, start_price_e6: int, opened_ns: int) -> Cell:
     """A cell as the grid starts: what it holds counts as bought at the start price."""
+    assert size_e9 > 0
     if held_e9 == 0:
         return Cell(size_e9=size_e9)
     return Cell(size_e9=size_e9, lots=(Lot(held_e9, -value_e6(held_e9, start_price_e6), 0, opened_ns),))

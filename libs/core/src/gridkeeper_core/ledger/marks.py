@@ -69,11 +69,12 @@ def lines_at(books: GridBooks, price_e6: int) -> tuple[Line, ...]:
     held_value = value_e6(held, price_e6)
     with_other = value_e6(held + sums.other_base_e9, price_e6)
     whole = value_e6(sums.position.base_e9, price_e6)
+    at_start = whole - with_other + seeds + start_quote
     return (
         Line(name="grid profit", quote_e6=sums.grid_quote_e6),
         Line(name="held in cells, against its cost", quote_e6=held_value + held_quote),
         Line(name="fills outside of cells", quote_e6=with_other - held_value + sums.other_quote_e6),
-        Line(name="position at the start, against what the cells held", quote_e6=whole - with_other + seeds + start_quote),
+        Line(name="position at the start, against what the cells held", quote_e6=at_start),
         Line(name="fees", quote_e6=-sums.fees_e6),
         Line(name="funding", quote_e6=sums.funding_e6),
     )

@@ -16,7 +16,7 @@ from gridkeeper_core.orders.state import (
     fill_key,
     flat_position,
 )
-from gridkeeper_core.venue.chain_position import apply_fee, apply_fill, apply_funding, apply_settle
+from gridkeeper_core.venue.chain_position import apply_fee, apply_fill, apply_quote, apply_settlement
 
 AccountFact = (
     e.AccountRecovering
@@ -178,9 +178,9 @@ def _position_moved(
     deposit_e6 = state.deposit_e6
     match fact:
         case e.FundingPaid():
-            position = apply_funding(position, fact.quote_e6)
+            position = apply_quote(position, fact.quote_e6)
         case e.PnlSettled():
-            position = apply_settle(position, fact.quote_e6)
+            position = apply_settlement(position, fact.quote_e6)
             deposit_e6 += fact.quote_e6
         case e.KeeperFeeCharged():
             position = apply_fee(position, -fact.quote_e6)

@@ -13,13 +13,11 @@ from gridkeeper_core.quiet import PRICE_MAX_E6, Band, Quiet
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
     """What the driver itself has done: the clock it announced and, per market, the last `source_seq` it published.
 
-    `heads`: app -> newest id of event logs whose owner is not asked (the driver's own). `price_readers` are the
-    services that take prices: of them, a market without an entry counts as not taken.
+    `price_readers` are the services that take prices: of them, a market without an entry counts as not taken.
     """
 
     now_ns: int
     price_seq: Mapping[str, int] = msgspec.field(default_factory=dict)
-    heads: Mapping[str, int] = msgspec.field(default_factory=dict)
     price_readers: frozenset[str] = frozenset()
 
 
@@ -28,7 +26,7 @@ def unrest(answers: Sequence[Quiet], expected: Expected) -> list[str]:
 
     That nothing is on its way *between* the answers shows only in a second round of equal ones (`fingerprint`).
     """
-    heads = {**expected.heads, **{answer.app: answer.head_id for answer in answers if answer.app}}
+    heads = {answer.app: answer.head_id for answer in answers if answer.app}
     return [reason for answer in answers for reason in _unrest_of(answer, heads, expected)]
 
 

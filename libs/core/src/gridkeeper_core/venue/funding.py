@@ -1,4 +1,4 @@
-"""Funding as Drift pays it: the change of the market's cumulative rate since the position last saw it, times its base."""
+"""Funding as Drift pays it: how far the cumulative rate moved since the position last saw it, times its base."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Margin by Drift's rules: the worse of all bids or all asks filled, at the oracle price, plus one cent per open order."""
+"""Margin by Drift's rules: the worse of all bids or all asks filled at the oracle price, and a cent per open order."""
 
 from __future__ import annotations
 

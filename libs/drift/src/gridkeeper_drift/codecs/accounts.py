@@ -144,7 +144,7 @@ def unsettled_funding_e6(position: PerpSlot, market: Mapping[str, Any]) -> int:
     """
     base = position.base_asset_amount
     side = "cumulative_funding_rate_long" if base > 0 else "cumulative_funding_rate_short"
-    delta = market["amm"][side] - position.last_cumulative_funding_rate
+    delta: int = market["amm"][side] - position.last_cumulative_funding_rate
     payment = abs(delta) * abs(base) // 10**12
     return -payment if (delta > 0) == (base > 0) else payment
 

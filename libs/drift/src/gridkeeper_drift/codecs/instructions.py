@@ -38,7 +38,7 @@ _IMMEDIATE_OR_CANCEL = 1
 class MarketAccounts(NamedTuple):
     """The accounts of one perp market an instruction on it must name."""
 
-    index: int
+    market_index: int
     oracle: Pubkey
 
 
@@ -198,7 +198,7 @@ def market_metas(
         AccountMeta(spot, is_signer=False, is_writable=quote_writable),
         *(
             AccountMeta(addresses.perp_market_address(index), is_signer=False, is_writable=index in (writable or set()))
-            for index in dict.fromkeys(market.index for market in markets)
+            for index in dict.fromkeys(market.market_index for market in markets)
         ),
     ]
 

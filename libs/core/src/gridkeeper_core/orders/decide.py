@@ -1,0 +1,135 @@
+"""What execution does about an input for one account: facts, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gridkeeper_core import events as e
+from gridkeeper_core.grid.decide import WITHDRAWN
+from gridkeeper_core.orders.evolve import AccountFact, evolve, queue
+from gridkeeper_core.orders.plan import Markets, Placement, Plan, make_plan
+from gridkeeper_core.orders.state import AccountState
+from gridkeeper_core.venue import records as r
+
+Signer = Callable[[r.Roll], r.Signed]
+"""Signs what a roll says for its account. Local, so that it can happen inside a decision."""
+
+LAPSED = "lapse"
+"""Why an order whose life is over is cancelled."""
+
+
+class AccountDecision:
+    """Collects the facts of one decision about one account and folds each at once."""
+
+    def __init__(self, state: AccountState, markets: Markets, sign: Signer, now_ns: int) -> None:
+        self.state = state
+        self.markets = markets
+        self.sign = sign
+        self.now_ns = now_ns
+        self.facts: list[AccountFact] = []
+
+    def add(self, fact: AccountFact) -> None:
+        """Record a fact."""
+        self.facts.append(fact)
+        self.state = evolve(self.state, fact, self.now_ns)
+
+
+# ---------------------------------------------------------------- wants
+
+
+def wanted(d: AccountDecision, fact: e.OrdersWanted) -> None:
+    """Act on a grid's order changes at once if one transaction can hold them all, else queue them whole."""
+    for gone in fact.unwanted:
+        if gone.intent_id in d.state.queued:
+            d.add(e.OrderRefused(intent_id=gone.intent_id, attempt=0, code=WITHDRAWN, detail=gone.why))
+    queued = e.OrdersQueued(
+        market=fact.market,
+        unwanted=tuple(u for u in fact.unwanted if u.intent_id in d.state.attempts),
+        wanted=fact.wanted,
+        reference_e6=fact.reference_e6,
+        price_seq=fact.price_seq,
+    )
+    if not queued.unwanted and not queued.wanted:
+        return
+    ahead = queue(d.state, queued)
+    plan = make_plan(ahead, d.markets, d.now_ns)
+    if _covers(plan, ahead):
+        _carry_out(d, plan)
+    else:
+        d.add(queued)
+
+
+def advance(d: AccountDecision) -> None:
+    """The tail of every decision: sign the next transaction when one is due."""
+    plan = make_plan(d.state, d.markets, d.now_ns)
+    if plan.has_transaction or plan.refused:
+        _carry_out(d, plan)
+
+
+def _covers(plan: Plan, ahead: AccountState) -> bool:
+    """Whether the plan leaves nothing of what waits undone."""
+    unwanted = sum(1 for a in ahead.attempts.values() if a.cancel_why)
+    return len(plan.cancels) == unwanted and len(plan.places) + len(plan.refused) == len(ahead.queued)
+
+
+def _carry_out(d: AccountDecision, plan: Plan) -> None:
+    for refusal in plan.refused:
+        d.add(e.OrderRefused(intent_id=refusal.order.intent_id, attempt=0, code=refusal.code, detail=refusal.detail))
+    if not plan.has_transaction:
+        return
+    roll = r.Roll(
+        alias=d.state.alias,
+        purpose="roll",
+        cancel_order_ids=tuple(ref.order_id for ref in plan.cancels),
+        places=tuple(_place_order(p) for p in plan.places),
+    )
+    signed = d.sign(roll)
+    for place in plan.places:
+        d.add(_accepted(place, signed.signature))
+    d.add(
+        e.TransactionSigned(
+            signature=signed.signature,
+            bytes_base64=signed.bytes_base64,
+            blockhash=signed.blockhash,
+            last_valid_block_height=signed.last_valid_block_height,
+            purpose=roll.purpose,
+            places=tuple(f"{p.order.intent_id}#{p.attempt}" for p in plan.places),
+            cancels=plan.cancels,
+            reference_e6=plan.price.oracle_e6 if plan.price else 0,
+            price_seq=plan.price.source_seq if plan.price else 0,
+        )
+    )
+
+
+def _place_order(place: Placement) -> r.PlaceOrder:
+    order = place.order
+    return r.PlaceOrder(
+        user_order_id=place.user_order_id,
+        market_index=place.market_index,
+        side=order.side,
+        price_e6=order.price_e6,
+        size_e9=order.size_e9,
+        post_only=order.post_only,
+        reduce_only=order.reduce_only,
+        max_ts=place.max_ts,
+        order_type="market" if order.kind == "flatten" else "limit",
+    )
+
+
+def _accepted(place: Placement, signature: str) -> e.OrderAccepted:
+    order = place.order
+    return e.OrderAccepted(
+        intent_id=order.intent_id,
+        attempt=place.attempt,
+        user_order_id=place.user_order_id,
+        market=place.market,
+        market_index=place.market_index,
+        cell=order.cell,
+        side=order.side,
+        price_e6=order.price_e6,
+        size_e9=order.size_e9,
+        post_only=order.post_only,
+        reduce_only=order.reduce_only,
+        max_ts=place.max_ts,
+        signature=signature,
+    )

@@ -1,0 +1,244 @@
+"""The execution service's pure part: routes inputs to accounts and keeps their states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from gridkeeper_core import events as e
+from gridkeeper_core.digest import digest_of
+from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.inputs import (
+    AccountBooted,
+    AccountRead,
+    Command,
+    EventSeen,
+    HaltAccount,
+    Input,
+    MarketRead,
+    PriceTick,
+    ResumeAccount,
+    TransactionGone,
+    TransactionSeen,
+    TransactionVanished,
+    Wake,
+    cause_of,
+)
+from gridkeeper_core.machine import Draft
+from gridkeeper_core.market import MarketSpec
+from gridkeeper_core.names import split_stream, stream
+from gridkeeper_core.orders import account, chain, decide
+from gridkeeper_core.orders.decide import AccountDecision, Signer
+from gridkeeper_core.orders.evolve import evolve
+from gridkeeper_core.orders.plan import Markets
+from gridkeeper_core.orders.state import AccountState
+from gridkeeper_core.prices.price import Price
+from gridkeeper_core.record import Recorded
+
+_TX_FACTS = (e.TransactionSigned, e.TransactionLanded, e.TransactionFailed, e.TransactionExpired)
+
+
+class ExecutionMachine:
+    """All accounts of one shard. See `gridkeeper_core.machine.Machine`.
+
+    `sign` turns a roll into signed bytes; it must be local and may be called inside `accept`.
+    """
+
+    def __init__(self, sign: Signer) -> None:
+        self._sign = sign
+        self._accounts: dict[str, AccountState] = {}
+        self._specs: dict[str, MarketSpec] = {}
+        self._prices: dict[str, Price] = {}
+
+    # ------------------------------------------------------------ Machine
+
+    def accept(self, item: Input) -> list[Draft]:
+        """Decide on one input; see `Machine.accept`."""
+        match item:
+            case PriceTick():
+                return self._price(item)
+            case EventSeen():
+                return self._event(item)
+            case TransactionSeen():
+                return self._decide(item.alias, item, lambda d: chain.transaction_seen(d, item.transaction))
+            case TransactionGone():
+                return self._decide(
+                    item.alias, item, lambda d: chain.transaction_gone(d, item.signature, item.block_height)
+                )
+            case TransactionVanished():
+                return self._decide(item.alias, item, lambda d: chain.transaction_vanished(d, item.signature))
+            case AccountBooted():
+                self._accounts.setdefault(item.alias, AccountState(alias=item.alias))
+                return self._decide(item.alias, item, lambda d: d.add(e.AccountRecovering(why="boot")))
+            case AccountRead(account=read):
+                return self._decide(
+                    read.alias, item, lambda d: account.account_read(d, read, item.cursor, item.cursor_slot)
+                )
+            case MarketRead():
+                return self._market(item)
+            case Wake():
+                return [draft for alias in self._accounts for draft in self._decide(alias, item, account.lapse)]
+            case Command():
+                return self._command(item)
+
+    def restore(self, event: Recorded) -> None:
+        """Fold one stored event of an `account:`, `tx:` or `market:` stream."""
+        kind, name = split_stream(event.stream)
+        if kind == "market":
+            self._specs[event.fact.spec.symbol] = event.fact.spec
+        elif kind in ("account", "tx"):
+            self._fold(name, event.fact, event.ts_ns)
+
+    def next_wake_ns(self) -> int | None:
+        """When the first order's life is over."""
+        lives = (account.lapse_ns(a) for state in self._live() for a in state.attempts.values())
+        return min((at for at in lives if at is not None), default=None)
+
+    def digests(self) -> dict[str, str]:
+        """One digest per account; it covers the account's `tx:` stream as well."""
+        return {stream("account", alias): _digest(state) for alias, state in self._accounts.items()}
+
+    # ------------------------------------------------------------ views
+
+    def accounts(self) -> Iterator[AccountState]:
+        """All accounts."""
+        yield from self._accounts.values()
+
+    def account(self, alias: str) -> AccountState:
+        """One account. Raises GridkeeperError ACCOUNT_UNKNOWN."""
+        if alias not in self._accounts:
+            raise GridkeeperError("ACCOUNT_UNKNOWN", field="account", value=alias)
+        return self._accounts[alias]
+
+    def specs(self) -> dict[str, MarketSpec]:
+        """The markets the venue was seen to have, by symbol."""
+        return dict(self._specs)
+
+    # ------------------------------------------------------------ inputs
+
+    def _price(self, item: PriceTick) -> list[Draft]:
+        """A price decides nothing here, except that queued orders may have waited for one."""
+        price = item.price
+        known = self._prices.get(price.market)
+        if known is not None and known.source_seq >= price.source_seq:
+            return []
+        self._prices[price.market] = price
+        waiting = [
+            alias
+            for alias, state in self._accounts.items()
+            if any(q.market == price.market for q in state.queued.values())
+        ]
+        return [draft for alias in waiting for draft in self._decide(alias, item, lambda _: None)]
+
+    def _event(self, item: EventSeen) -> list[Draft]:
+        fact = item.event.fact
+        match fact:
+            case e.PriceSeen():
+                # The price a grid decided on may overtake the same price on its own way here.
+                known = self._prices.get(fact.price.market)
+                if known is None or known.source_seq < fact.price.source_seq:
+                    self._prices[fact.price.market] = fact.price
+                return []
+            case e.OrdersWanted():
+                return self._decide(fact.account, item, lambda d: decide.wanted(d, fact))
+            case e.GridProposed():
+                grid_id = split_stream(item.event.stream)[1]
+                if fact.config.account not in self._accounts:
+                    unknown = e.GridRefused(grid_id=grid_id, code="ACCOUNT_UNKNOWN", detail=fact.config.account)
+                    return [self._draft(fact.config.account, item, unknown)]
+                return self._decide(fact.config.account, item, lambda d: account.reserve(d, grid_id, fact))
+            case e.GridStopped() | e.GridRejected():
+                return self._release(item)
+            case _:
+                return []
+
+    def _release(self, item: EventSeen) -> list[Draft]:
+        grid_id = split_stream(item.event.stream)[1]
+        released = e.SlotsReleased(grid_id=grid_id)
+        holders = [alias for alias, state in self._accounts.items() if grid_id in state.reservations]
+        return [draft for alias in holders for draft in self._decide(alias, item, lambda d: d.add(released))]
+
+    def _market(self, item: MarketRead) -> list[Draft]:
+        spec = item.spec
+        known = self._specs.get(spec.symbol)
+        if known == spec:
+            return []
+        self._specs[spec.symbol] = spec
+        fact: e.Fact = e.MarketSeen(spec=spec)
+        if known is not None:
+            changed = tuple(f for f in spec.__struct_fields__ if getattr(spec, f) != getattr(known, f))
+            fact = e.MarketChanged(spec=spec, changed=changed)
+        name = stream("market", f"{spec.venue}:{spec.index}")
+        return [Draft(stream=name, ts_ns=item.now_ns, cause=cause_of(item), thread="", fact=fact)]
+
+    def _command(self, item: Command) -> list[Draft]:
+        alias = split_stream(item.target)[1]
+        state = self.account(alias)
+        match item.body:
+            case HaltAccount():
+                if state.halted:
+                    return []
+                halted = e.AccountHalted(author=item.author, reason=item.reason)
+                return self._decide(alias, item, lambda d: d.add(halted))
+            case ResumeAccount():
+                if not state.halted:
+                    return []
+                resumed = e.AccountResumed(author=item.author, reason=item.reason)
+                return self._decide(alias, item, lambda d: d.add(resumed))
+            case _:
+                raise GridkeeperError("BAD_USAGE", field="command", value=type(item.body).__name__)
+
+    # ------------------------------------------------------------ deciding and folding
+
+    def _decide(self, alias: str, item: Input, act: Callable[[AccountDecision], None]) -> list[Draft]:
+        d = AccountDecision(self.account(alias), Markets(self._specs, self._prices), self._sign, item.now_ns)
+        act(d)
+        decide.advance(d)
+        self._accounts[alias] = d.state
+        return [self._draft(alias, item, fact) for fact in d.facts]
+
+    def _draft(self, alias: str, item: Input, fact: e.Fact) -> Draft:
+        thread = getattr(fact, "intent_id", "") or (item.key if isinstance(item, Command) else "")
+        kind = "tx" if isinstance(fact, _TX_FACTS) else "account"
+        return Draft(stream=stream(kind, alias), ts_ns=item.now_ns, cause=_cause(item, fact), thread=thread, fact=fact)
+
+    def _fold(self, alias: str, fact: e.Fact, ts_ns: int) -> None:
+        state = self._accounts.get(alias)
+        if state is None:
+            if not isinstance(fact, e.AccountRecovering):
+                return  # a refusal for an account that does not exist leaves no state
+            state = AccountState(alias=alias)
+        self._accounts[alias] = evolve(state, fact, ts_ns)  # type: ignore[arg-type]
+
+    def _live(self) -> Iterator[AccountState]:
+        return (state for state in self._accounts.values() if state.phase == "live")
+
+
+def _cause(item: Input, fact: e.Fact) -> str:
+    """Facts of one record name the record: `sig:<signature>:<index>`."""
+    index = getattr(fact, "index", None)
+    return f"{cause_of(item)}:{index}" if isinstance(item, TransactionSeen) and index is not None else cause_of(item)
+
+
+def _digest(state: AccountState) -> str:
+    """`digest_v1` of an account: phase, open attempts, what is in flight, reservations, positions, deposit."""
+    return digest_of(
+        1,
+        {
+            "phase": state.phase,
+            "differs": state.differs,
+            "halted": state.halted,
+            "attempts": tuple(
+                (a.intent_id, a.attempt, a.user_order_id, a.order_id or 0, a.side, a.price_e6, a.size_e9, a.filled_e9)
+                for _, a in sorted(state.attempts.items())
+            ),
+            "queued": tuple(sorted(state.queued)),
+            "in_flight": state.in_flight.signature if state.in_flight else "",
+            "reservations": tuple((grid, r.slots, r.market) for grid, r in sorted(state.reservations.items())),
+            "positions": tuple(
+                (index, p.base_e9, p.quote_asset_e6, p.quote_entry_e6, p.quote_break_even_e6)
+                for index, p in sorted(state.positions.items())
+            ),
+            "deposit_e6": state.deposit_e6,
+            "cursor": state.cursor,
+        },
+    )

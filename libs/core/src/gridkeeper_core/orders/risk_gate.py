@@ -1,0 +1,79 @@
+"""The last gate before the venue: what the account could come to hold must be covered by its own collateral."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gridkeeper_core.events import Side, WantedOrder
+from gridkeeper_core.market import MarketSpec
+from gridkeeper_core.orders.state import AccountState
+from gridkeeper_core.units import E4, E9, div_ceil, div_trunc, quote_ceil_e6
+
+
+class Approved(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that may be placed. Only this type is turned into a placement."""
+
+    order: WantedOrder
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that may not be placed, with a reason code and what it was measured against."""
+
+    order: WantedOrder
+    code: str
+    detail: str
+
+
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+    """Worst cases of one market in base 1e-9 (all buys or all sells filled), and the equity behind them (quote 1e-6)."""
+
+    long_e9: int
+    short_e9: int
+    equity_e6: int
+    price_e6: int
+
+    def with_order(self, side: Side, size_e9: int) -> Exposure:
+        """The exposure if this order rests as well."""
+        long_e9 = self.long_e9 + (size_e9 if side == "buy" else 0)
+        short_e9 = self.short_e9 + (size_e9 if side == "sell" else 0)
+        return Exposure(long_e9=long_e9, short_e9=short_e9, equity_e6=self.equity_e6, price_e6=self.price_e6)
+
+
+def exposure_of(state: AccountState, market_index: int, price_e6: int) -> Exposure:
+    """What the account's position and open orders in a market could come to, at a price."""
+    open_orders = [a for a in state.attempts.values() if a.market_index == market_index]
+    position = state.positions.get(market_index)
+    base_e9 = position.base_e9 if position is not None else 0
+    return Exposure(
+        long_e9=base_e9 + sum(a.left_e9 for a in open_orders if a.side == "buy"),
+        short_e9=-base_e9 + sum(a.left_e9 for a in open_orders if a.side == "sell"),
+        equity_e6=equity_e6(state, market_index, price_e6),
+        price_e6=price_e6,
+    )
+
+
+def equity_e6(state: AccountState, market_index: int, price_e6: int) -> int:
+    """Deposit and unsettled PnL of all positions; the market at hand at this price, others at their last snapshot's."""
+    total_e6 = state.deposit_e6
+    for index, position in state.positions.items():
+        mark_e6 = price_e6 if index == market_index else position.oracle_e6
+        total_e6 += position.quote_asset_e6 + div_trunc(position.base_e9 * mark_e6, E9)
+    return total_e6
+
+
+def review(order: WantedOrder, exposure: Exposure, spec: MarketSpec) -> Approved | Refused:
+    """Approve an order whose worst case is covered at the market's initial margin ratio; reduce-only always passes."""
+    if order.reduce_only:
+        return Approved(order=order)
+    if order.size_e9 < spec.minimum_e9:
+        return Refused(order=order, code="MIN_SIZE", detail=f"size {order.size_e9} under {spec.minimum_e9}")
+    after = exposure.with_order(order.side, order.size_e9)
+    worst_e9 = after.long_e9 if order.side == "buy" else after.short_e9
+    if worst_e9 <= 0:
+        return Approved(order=order)
+    needed_e6 = div_ceil(quote_ceil_e6(exposure.price_e6, worst_e9) * spec.margin_ratio_initial_e4, E4)
+    if needed_e6 > exposure.equity_e6:
+        return Refused(
+            order=order, code="MARGIN", detail=f"needs {needed_e6}, equity {exposure.equity_e6} (quote 1e-6)"
+        )
+    return Approved(order=order)

@@ -1,0 +1,183 @@
+"""What a row of the market does to orders: lapsed ones go, triggers fire, takers trade, resting ones are filled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from gridkeeper_core.market import round_down_to
+from gridkeeper_core.prices.price import Price
+from gridkeeper_core.units import NS_PER_S
+from gridkeeper_core.venue.filling import BY_EXPIRY, NOTHING_TO_REDUCE, cancel, fill, reducible_e9, trigger, with_order
+from gridkeeper_core.venue.records import VenueRecord
+from gridkeeper_core.venue.state import Account, FillBatch, FillRules, Market, MarketRules, Order
+
+NO_BUY_E6 = 0
+NO_SELL_E6 = 2**62
+_NEVER_S = 2**62
+_RECORDS_PER_BATCH = 16  # what the chain's log limit of 10,000 bytes holds with room to spare
+_E4 = 10**4
+
+
+class Reach(NamedTuple):
+    """The prices between which, and the second up to which, a row changes nothing on a market."""
+
+    buy_e6: int
+    sell_e6: int
+    until_s: int
+
+    def holds(self, price_e6: int, now_s: int) -> bool:
+        """Whether a row at this price and time reaches no order."""
+        return self.buy_e6 < price_e6 < self.sell_e6 and now_s <= self.until_s
+
+
+NOTHING = Reach(NO_BUY_E6, NO_SELL_E6, _NEVER_S)
+
+
+def reach_of(orders: Iterable[Order], rules: MarketRules) -> Reach:
+    """The reach of a market with these orders (of that market, all accounts)."""
+    buy, sell, until = NOTHING
+    for order in orders:
+        if not order.is_open:
+            continue
+        if order.max_ts and not order.waits_for_trigger:
+            until = min(until, order.max_ts + rules.expiry_grace_s)
+        if order.taking:
+            buy, sell = NO_SELL_E6, NO_BUY_E6
+        elif order.waits_for_trigger:
+            buy, sell = (
+                (buy, min(sell, order.trigger_e6)) if order.trigger_above else (max(buy, order.trigger_e6), sell)
+            )
+        elif order.side == "buy":
+            buy = max(buy, order.price_e6)
+        else:
+            sell = min(sell, order.price_e6)
+    return Reach(buy, sell, until)
+
+
+class Round:
+    """One row being applied to one market: accounts and market as they become, records per account."""
+
+    def __init__(self, accounts: dict[str, Account], market: Market, row: Price, rules: FillRules, now_ns: int) -> None:
+        self.accounts = accounts
+        self.market = market
+        self._row = row
+        self._rules = rules
+        self._now_s = now_ns // NS_PER_S
+        self._records: dict[str, list[VenueRecord]] = {}
+
+    def run(self) -> list[FillBatch]:
+        """Applies the row; `accounts` and `market` are then as it left them."""
+        for name in list(self.accounts):
+            self._keep(name)
+        self._fill_resting()
+        return [
+            FillBatch(account=name, records=numbered(records[first : first + _RECORDS_PER_BATCH]))
+            for name, records in self._records.items()
+            for first in range(0, len(records), _RECORDS_PER_BATCH)
+        ]
+
+    def _keep(self, name: str) -> None:
+        """What keepers do to an account before anything rests: remove lapsed orders, fire triggers, fill takers."""
+        grace_s = self.market.rules.expiry_grace_s
+        for order in self._open(name):
+            # A keeper fills a market order within seconds, however far apart the rows of a recording are: it has
+            # its chance at the next row even if its 30 seconds are over by then.
+            if order.has_lapsed(self._now_s - grace_s) and order.order_type != "market":
+                self._cancel_lapsed(name, order)
+            elif order.waits_for_trigger and self._fires(order):
+                self.accounts[name], live, record = trigger(self.accounts[name], self.market, order)
+                self._note(name, record)
+                self._take(name, live)
+            elif order.taking:
+                self._take(name, order)
+
+    def _take(self, name: str, order: Order) -> None:
+        """Fills a taker with the vAMM; a limit order that no longer crosses rests from now on."""
+        is_market = order.order_type in ("market", "trigger_market")
+        if order.price_e6 == 0 or (self.market.crosses(order.side, order.price_e6) and self._may_take(order)):
+            price_e6 = self.market.vamm_ask_e6 if order.side == "buy" else self.market.vamm_bid_e6
+            self._fill(name, order, order.unfilled_e9, price_e6, maker=False)
+        elif not is_market:
+            self.accounts[name] = with_order(self.accounts[name], msgspec.structs.replace(order, taking=False))
+        elif order.has_lapsed(self._now_s):
+            self._cancel_lapsed(name, order)
+
+    def _may_take(self, order: Order) -> bool:
+        return order.taking and (order.order_type == "market" or not order.has_lapsed(self._now_s))
+
+    def _fill_resting(self) -> None:
+        available_e9 = self._available_e9()
+        for name, order in self._hits():
+            base_e9 = order.unfilled_e9 if available_e9 is None else min(order.unfilled_e9, available_e9)
+            if base_e9 == 0:
+                return
+            filled_e9 = self._fill(name, order, base_e9, order.price_e6, maker=True)
+            if available_e9 is not None:
+                available_e9 -= filled_e9
+
+    def _hits(self) -> list[tuple[str, Order]]:
+        """Resting orders the row reaches: nearest to the old price first, then the oldest."""
+        found = [
+            (name, order)
+            for name in self.accounts
+            for order in self._open(name)
+            if not order.waits_for_trigger and not order.taking and self._reaches(order)
+        ]
+        return sorted(found, key=lambda hit: (_depth_e6(hit[1]), hit[1].sequence))
+
+    def _reaches(self, order: Order) -> bool:
+        if order.has_lapsed(self._now_s):
+            return False
+        beyond_e6 = (
+            order.price_e6 - self._row.oracle_e6 if order.side == "buy" else self._row.oracle_e6 - order.price_e6
+        )
+        return beyond_e6 > 0 or (beyond_e6 == 0 and self._rules.model != "through")
+
+    def _available_e9(self) -> int | None:
+        """How much of the row's trade reaches our orders; None = as much as there is."""
+        if self._rules.model != "queue" or self._row.size_e9 is None:
+            return None
+        ours_e9 = self._row.size_e9 * (_E4 - self._rules.queue_ahead_e4) // _E4
+        return round_down_to(ours_e9, self.market.spec.step_e9)
+
+    def _fill(self, name: str, order: Order, base_e9: int, price_e6: int, *, maker: bool) -> int:
+        """Fills what may be filled and says how much; a reduce-only order that has nothing to reduce goes."""
+        if order.reduce_only:
+            base_e9 = min(base_e9, reducible_e9(self.accounts[name], order))
+        if base_e9:
+            account, self.market, record = fill(self.accounts[name], self.market, order, base_e9, price_e6, maker=maker)
+            self.accounts[name] = account
+            self._note(name, record)
+        after = self.accounts[name].order(order.order_id)
+        if after is not None and after.is_open and after.reduce_only and not reducible_e9(self.accounts[name], after):
+            self.accounts[name], cancelled = cancel(self.accounts[name], after, NOTHING_TO_REDUCE)
+            self._note(name, cancelled)
+        return base_e9
+
+    def _cancel_lapsed(self, name: str, order: Order) -> None:
+        fee_e6 = self.market.rules.keeper_fee_e6
+        self.accounts[name], record = cancel(self.accounts[name], order, BY_EXPIRY, fee_e6)
+        self._note(name, record)
+
+    def _fires(self, order: Order) -> bool:
+        oracle_e6 = self._row.oracle_e6
+        return oracle_e6 >= order.trigger_e6 if order.trigger_above else oracle_e6 <= order.trigger_e6
+
+    def _open(self, name: str) -> list[Order]:
+        index = self.market.spec.index
+        return [order for order in self.accounts[name].slots if order.is_open and order.market_index == index]
+
+    def _note(self, name: str, record: VenueRecord) -> None:
+        self._records.setdefault(name, []).append(record)
+
+
+def numbered(records: Iterable[VenueRecord]) -> tuple[VenueRecord, ...]:
+    """The records of one transaction with their places in it, from 0."""
+    return tuple(msgspec.structs.replace(record, index=index) for index, record in enumerate(records))
+
+
+def _depth_e6(order: Order) -> int:
+    return -order.price_e6 if order.side == "buy" else order.price_e6
