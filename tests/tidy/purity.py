@@ -47,7 +47,12 @@ def floats(file: SourceFile) -> Iterator[str]:
     is_exact = any(module in {"decimal", "fractions"} for _, module in imports_of(file))
     for node in ast.walk(file.tree):
         what = _float_in(node)
-        if what is None and not is_exact and isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div):
+        if (
+            what is None
+            and not is_exact
+            and isinstance(node, ast.BinOp | ast.AugAssign)
+            and isinstance(node.op, ast.Div)
+        ):
             what = "divides with /, which makes floats of integers"
         if what is not None:
             yield f"{file.name}:{getattr(node, 'lineno', 0)}: {what}"

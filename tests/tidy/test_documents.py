@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from gridkeeper_cli.reference import PAGES
 from support.source_tree import ROOT, SourceFile, text_files
 
@@ -34,4 +35,8 @@ def test_a_generated_page_is_as_the_code_would_write_it(page: str) -> None:
 
 def _relative_links(text: str) -> list[str]:
     targets = _LINK.findall(_CODE_BLOCK.sub("", text))
-    return [target.partition("#")[0] for target in targets if "://" not in target and not target.startswith(("#", "mailto:"))]
+    return [
+        target.partition("#")[0]
+        for target in targets
+        if "://" not in target and not target.startswith(("#", "mailto:"))
+    ]

@@ -10,8 +10,8 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from support.source_tree import ROOT, manifest, members, package_of, python_files
 
+from support.source_tree import ROOT, manifest, members, package_of, python_files
 from tidy.purity import imports_of
 
 # Imported through the package that is declared, which re-exports their types.

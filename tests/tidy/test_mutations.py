@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
+
 from faults import mutate
 from support.source_tree import ROOT
 

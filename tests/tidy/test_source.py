@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from support.source_tree import SourceFile, python_files, text_files
 
+from support.source_tree import SourceFile, python_files, text_files
 from tidy import purity, rules
 
 Rule = Callable[[SourceFile], Iterator[str]]
@@ -75,7 +75,10 @@ def test_the_rule_finds(rule: Rule, text: str) -> None:
         (rules.banned_words, "# a farmer's market, a method, to do"),
         (rules.docstring_missing, '"""Does one thing."""\n'),
         (rules.functions_too_long, "def f():\n" + "    x = 1\n" * (rules.FUNCTION_LINES_MAX - 1)),
-        (rules.money_without_unit, "class A(msgspec.Struct):\n    price_e6: int\n    price_age_max_ns: int\n    fee: str\n"),
+        (
+            rules.money_without_unit,
+            "class A(msgspec.Struct):\n    price_e6: int\n    price_age_max_ns: int\n    fee: str\n",
+        ),
         (purity.impure_imports, "import msgspec\nfrom collections import deque\n"),
         (purity.impure_calls, "x.opened(1)\n"),
         (purity.floats, "x = a // b\ny = math.isqrt(2)\n"),

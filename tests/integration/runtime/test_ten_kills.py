@@ -30,11 +30,13 @@ async def test_postgres_survives_ten_kills_under_a_writing_client(tmp_path: Path
     async with _supervised_postgres(tmp_path) as (supervisor, url):
         with psycopg.connect(url) as connection:
             connection.execute("CREATE TABLE written (number int PRIMARY KEY)")
-        writing = asyncio.create_task(_keep_inserting(url, acknowledged))
+        stop = asyncio.Event()
+        writing = asyncio.create_task(_keep_inserting(url, acknowledged, stop))
 
         await _kill_ten_times(supervisor, writing, lambda: len(acknowledged))
 
-        await _end(writing)
+        stop.set()
+        await asyncio.wait_for(writing, 30)
         with psycopg.connect(url) as connection:
             stored = {number for (number,) in connection.execute("SELECT number FROM written")}
     assert set(acknowledged) <= stored
@@ -57,11 +59,13 @@ async def test_nats_survives_ten_kills_under_a_writing_client(tmp_path: Path) ->
                 ack = await stream.publish("ev.x", str(number).encode(), timeout=0.5)
                 acknowledged.append(ack.seq)
 
-        writing = asyncio.create_task(_forever(publish))
+        stop = asyncio.Event()
+        writing = asyncio.create_task(_repeat(publish, stop))
 
         await _kill_ten_times(supervisor, writing, lambda: len(acknowledged))
 
-        await _end(writing)
+        stop.set()
+        await asyncio.wait_for(writing, 30)
         await eventually(lambda: client.is_connected)
         state = (await stream.stream_info("EV")).state
         await client.close()
@@ -72,25 +76,30 @@ async def test_nats_survives_ten_kills_under_a_writing_client(tmp_path: Path) ->
 
 async def _kill_ten_times(supervisor: Supervisor, writing: asyncio.Task[None], done: Callable[[], int]) -> None:
     """A kill as soon as a few writes went through since the last one: the server is up and busy."""
-    for _ in range(KILLS):
+    for kills in range(KILLS):
+        await eventually(lambda kills=kills: _is_running(supervisor, restarts=kills), within_s=30)
         before = done()
         await eventually(lambda before=before: writing.done() or done() >= before + WRITES_BETWEEN, within_s=30)
         assert not writing.done(), writing
-        (status,) = supervisor.status()
-        assert status.pid is not None
-        os.kill(status.pid, signal.SIGKILL)
+        pid = supervisor.status()[0].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+    await eventually(lambda: _is_running(supervisor, restarts=KILLS), within_s=30)
     before = done()
     await eventually(lambda: done() > before, within_s=30)
-    await eventually(lambda: supervisor.status()[0].state == "running")
-    assert supervisor.status()[0].restarts == KILLS
 
 
-async def _keep_inserting(url: str, acknowledged: list[int]) -> None:
+def _is_running(supervisor: Supervisor, *, restarts: int) -> bool:
+    (status,) = supervisor.status()
+    return status.state == "running" and status.pid is not None and status.restarts == restarts
+
+
+async def _keep_inserting(url: str, acknowledged: list[int], stop: asyncio.Event) -> None:
     number = 0
-    while True:
+    while not stop.is_set():
         try:
             async with await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=2) as connection:
-                while True:
+                while not stop.is_set():
                     number += 1
                     await connection.execute("INSERT INTO written VALUES (%s)", (number,))
                     acknowledged.append(number)
@@ -98,15 +107,9 @@ async def _keep_inserting(url: str, acknowledged: list[int]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _forever(step: Callable[[], Awaitable[None]]) -> None:
-    while True:
+async def _repeat(step: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    while not stop.is_set():
         await step()
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 async def _expected(_: Exception) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gridkeeper_core import names
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gridkeeper_core import names
 
 IDS = st.from_regex(names.ID_PATTERN, fullmatch=True)
 NUMBERS = st.integers(0, 10**9)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from gridkeeper_core.events import FACTS, Fact
-from gridkeeper_core.record import Recorded, decode, encode
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gridkeeper_core.events import FACTS, Fact
+from gridkeeper_core.record import Recorded, decode, encode
 
 CLASSES = tuple(dict.fromkeys(fact for group in FACTS.values() for fact in group))
 # Text of any kind but half characters, which no JSON can hold.

@@ -6,6 +6,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gridkeeper_core.market import round_down_to, round_half_even_to
 from gridkeeper_core.units import (
     E6,
@@ -21,8 +24,6 @@ from gridkeeper_core.units import (
     quote_floor_e6,
     round_scaled,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 SCALES = st.sampled_from([1, 10**4, E6, E9])
 # The venue's largest numbers: u64 prices and sizes.

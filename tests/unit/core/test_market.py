@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from gridkeeper_core.market import MarketSpec, MarketStatus, round_down_to, round_half_even_to
 
 SOL = MarketSpec(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from gridkeeper_core import names
 from gridkeeper_core.errors import GridkeeperError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.events import FACTS, WRITERS, FeedLost, FeedStarted
 from gridkeeper_core.record import GENESIS, Recorded, decode, encode, hash_of, topic_of

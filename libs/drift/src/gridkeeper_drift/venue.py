@@ -30,7 +30,7 @@ _UNITS_PER_PLACE = 20_000
 _UNITS_PER_CANCEL = 6_000
 _UNITS_MAX = 1_400_000
 _UNITS_OF_SETTING_UP = 200_000
-"""Compute units, above what the program was measured to need: 28,000 for 1 order, 280,000 for 20, 95,000 to cancel 24."""
+"""Compute units, above those measured of the program: 28,000 for 1 order, 280,000 for 20, 95,000 to cancel 24."""
 
 
 class Account(NamedTuple):

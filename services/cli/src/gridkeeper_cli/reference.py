@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+
 from gridkeeper_core.errors import CATALOGUE
 from gridkeeper_core.events import FACTS, WRITERS, Fact
 from gridkeeper_core.record import Recorded
@@ -82,7 +83,9 @@ def _struct(shape: type[msgspec.Struct], heading: str) -> Iterator[str]:
     fields = msgspec.structs.fields(shape)
     if fields:
         hints = typing.get_type_hints(shape)
-        rows = [f"| `{field.name}` | {_type_text(hints[field.name], field.name)} | {_default(field)} |" for field in fields]
+        rows = [
+            f"| `{field.name}` | {_type_text(hints[field.name], field.name)} | {_default(field)} |" for field in fields
+        ]
         yield "\n".join(["| field | type | default |", "| --- | --- | --- |", *rows])
 
 

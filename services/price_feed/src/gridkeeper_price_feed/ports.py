@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from gridkeeper_core.events import PriceSegmentClosed
+from gridkeeper_core.prices.machine import FeedInput
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.quiet import MarketTaken, Quiet
 
@@ -30,19 +31,37 @@ class Neighbours(Protocol):
         """Let the sandbox trade these rows. Raises GridkeeperError SERVICE_SILENT."""
 
 
+class Facts(Protocol):
+    """The price-feed's own event log."""
+
+    async def submit(self, item: FeedInput) -> None:
+        """Take one input; returns when what it led to is committed."""
+
+
 class Source(Protocol):
-    """Prices of one market, in order."""
+    """Prices of one or more markets, in order of time."""
 
-    name: str
-    market: str
-    silent_after_ns: int | None
+    @property
+    def name(self) -> str:
+        """What `FeedStarted.source` says."""
 
-    def prices(self, after_seq: int) -> AsyncIterator[Price]:
-        """The prices after the one with this `source_seq`, each when its time has come."""
+    def prices(self, after_seq: Mapping[str, int]) -> AsyncIterator[Price]:
+        """The prices of each market after the one with this `source_seq`, each when its time has come."""
 
 
 class PriceRecord(Protocol):
     """The files that hold every published price of one market."""
+
+    @property
+    def last(self) -> Price | None:
+        """The last price written, also before a restart."""
+
+    @property
+    def last_seq(self) -> int:
+        """The `source_seq` of the last price written, 0 for none."""
+
+    def recover(self) -> list[PriceSegmentClosed]:
+        """Take up what an earlier process left; the segments whose closing nobody has recorded."""
 
     def append(self, prices: Sequence[Price]) -> list[PriceSegmentClosed]:
         """Write prices down; the segments that were closed because their hour is over."""

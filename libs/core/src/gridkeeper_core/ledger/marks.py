@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gridkeeper_core.ledger.books import GridBooks
+from gridkeeper_core.ledger.books import GridBooks, Sums
 from gridkeeper_core.ledger.position import average_entry_e6, break_even_e6, held_at_price, value_e6
 
 
@@ -35,9 +35,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     quote_e6: int
 
 
-def result_at(books: GridBooks, price_e6: int) -> Result:
+def result_at(sums: Sums, price_e6: int) -> Result:
     """The result at one oracle price."""
-    sums = books.sums
     position = sums.position
     value = value_e6(position.base_e9, price_e6)
     return Result(

@@ -12,12 +12,15 @@ MARK_EVERY_NS = 300 * NS_PER_S
 
 
 class MarkClock:
-    """When a grid is to be marked: some time after the last mark, once price or books have changed."""
+    """When a grid is to be marked: some time after the last mark, once price or books have changed.
+
+    `price_e6` is the price of the last mark.
+    """
 
     def __init__(self, opened_ns: int) -> None:
         self._last_ns = opened_ns
-        self._price_e6: int | None = None
         self._books_changed = False
+        self.price_e6: int | None = None
         self.due_ns: int | None = None
 
     def books_changed(self, now_ns: int) -> None:
@@ -27,7 +30,7 @@ class MarkClock:
 
     def price_changed(self, price_e6: int, now_ns: int) -> None:
         """A price other than that of the last mark makes a mark due; the first price at all never one in the past."""
-        if price_e6 != self._price_e6:
+        if price_e6 != self.price_e6:
             self._set_due(now_ns)
         elif not self._books_changed:
             self.due_ns = None
@@ -37,13 +40,13 @@ class MarkClock:
     def marked(self, price_e6: int, now_ns: int) -> None:
         """Fold a mark."""
         self._last_ns = now_ns
-        self._price_e6 = price_e6
+        self.price_e6 = price_e6
         self._books_changed = False
         self.due_ns = None
 
     def facts(self) -> tuple[int, int, bool]:
         """What of the clock is proven by a digest; the due time follows from it and from the clock."""
-        return (self._last_ns, -1 if self._price_e6 is None else self._price_e6, self._books_changed)
+        return (self._last_ns, -1 if self.price_e6 is None else self.price_e6, self._books_changed)
 
     def _set_due(self, now_ns: int) -> None:
         if self.due_ns is None:

@@ -104,7 +104,9 @@ def _event_of(line: str) -> Iterator[Named]:
             continue
         try:
             data = base64.b64decode(line[len(prefix) :], validate=True)
-        except binascii.Error:
+        except binascii.Error as error:
+            if prefix == _DATA:
+                raise CodecError(f"the line is not base64: {line}") from error
             return
         event = events().decode(data)
         if event is not None:

@@ -303,8 +303,8 @@ def _plain_enum(name: str, names: tuple[str, ...]) -> Layout:
     numbers = {variant: bytes([number]) for number, variant in enumerate(names)}
 
     def encode(value: Any) -> bytes:
-        # driftpy's own types carry enums as objects whose class is named after the variant.
-        variant = value if isinstance(value, str) else type(value).__name__
+        # driftpy's own types carry enums as objects whose class is named after the variant, but for a reserved word.
+        variant = value if isinstance(value, str) else type(value).__name__.replace("NONE", "None")
         if variant not in numbers:
             raise CodecError(f"{name} has no variant {variant}")
         return numbers[variant]

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from driftpy.types import (
-    MarketType,
-    OrderParams,
-    OrderTriggerCondition,
-    OrderType,
-    PositionDirection,
-    PostOnlyParams,
-)
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
@@ -20,6 +13,18 @@ from gridkeeper_core.venue.records import PlaceOrder
 from gridkeeper_drift.codecs import addresses
 from gridkeeper_drift.codecs.addresses import PROGRAM_ID, QUOTE_SPOT_MARKET
 from gridkeeper_drift.codecs.idl import CodecError, instruction_accounts, instructions
+
+with warnings.catch_warnings():
+    # What driftpy's enums are made with passes an argument that attrs is about to drop.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from driftpy.types import (
+        MarketType,
+        OrderParams,
+        OrderTriggerCondition,
+        OrderType,
+        PositionDirection,
+        PostOnlyParams,
+    )
 
 _ORDER_TYPES = {
     "limit": OrderType.Limit(),

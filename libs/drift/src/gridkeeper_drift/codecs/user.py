@@ -64,7 +64,7 @@ class PerpSlot(NamedTuple):
 
 
 class OrderSlot(NamedTuple):
-    """One of 32 orders. Enums are their numbers: status 1 is open, type 1 a limit, market 1 a perp, direction 0 a buy."""
+    """One of 32 orders. Enums are numbers: status 1 is open, type 1 a limit, market 1 a perp, direction 0 long."""
 
     slot: int = 0
     price: int = 0

@@ -12,6 +12,8 @@ from gridkeeper_bus.prices import announce_clock, publish_price
 from gridkeeper_bus.requests import request
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.quiet import MarketRows, MarketTaken, Quiet, market_subject, quiet_subject
+from gridkeeper_core.units import NS_PER_S
+from gridkeeper_runtime import metrics
 
 RECONNECT_POLL_S = 0.05
 _QUIET = msgspec.json.Decoder(Quiet)
@@ -20,7 +22,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class NatsPrices:
-    """A `PriceBus` and the clock of a tape."""
+    """A `PriceBus` on PX."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -30,19 +32,40 @@ class NatsPrices:
         for price in prices:
             while not await publish_price(self._bus, price):
                 await asyncio.sleep(RECONNECT_POLL_S)
-
-    async def announce_clock(self, now_ns: int) -> None:
-        """Tell everybody the time of the tape."""
-        await announce_clock(self._bus, now_ns)
+            metrics.LAST_PRICE.labels(price.market).set(price.ts_ns / NS_PER_S)
 
 
-class NatsNeighbours(NatsPrices):
+class TapeClock:
+    """The time of the tape: the last one announced, 0 before the first."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._now_ns = 0
+
+    def now_ns(self) -> int:
+        """What was announced last (UTC)."""
+        return self._now_ns
+
+    async def announce(self, now_ns: int) -> None:
+        """Tell everybody; the clock never goes back."""
+        self._now_ns = max(self._now_ns, now_ns)
+        await announce_clock(self._bus, self._now_ns)
+
+
+class NatsNeighbours:
     """`Neighbours` over request and reply; `own` answers for the price-feed itself."""
 
-    def __init__(self, bus: Bus, *, shard: int, services: Sequence[str], own: Callable[[], Quiet]) -> None:
-        super().__init__(bus)
+    def __init__(
+        self, bus: Bus, *, shard: int, services: Sequence[str], own: Callable[[], Quiet], clock: TapeClock
+    ) -> None:
+        self._bus = bus
         self._subjects = [quiet_subject(shard, service) for service in services]
         self._own = own
+        self._clock = clock
+
+    async def announce_clock(self, now_ns: int) -> None:
+        """See `Neighbours.announce_clock`."""
+        await self._clock.announce(now_ns)
 
     async def quiet(self) -> list[Quiet]:
         """See `Neighbours.quiet`."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.prices.synthetic import SOURCE as SYNTHETIC_SOURCE
@@ -13,6 +14,7 @@ from gridkeeper_core.units import NS_PER_MS, NS_PER_S
 from gridkeeper_lab.tape import SOURCE as TAPE_SOURCE
 from gridkeeper_lab.tape import Tape, TapeSpec
 from gridkeeper_price_feed.config import FeedSpec
+from gridkeeper_price_feed.gate import Gate
 
 
 class SyntheticSource:
@@ -21,13 +23,12 @@ class SyntheticSource:
     name = SYNTHETIC_SOURCE
 
     def __init__(self, market: SyntheticMarket, *, interval_ns: int) -> None:
-        self.market = market.market
         self._synthetic = market
         self._interval_ns = interval_ns
 
-    async def prices(self, after_seq: int) -> AsyncIterator[Price]:
+    async def prices(self, after_seq: Mapping[str, int]) -> AsyncIterator[Price]:
         """See `Source.prices`. Rows that came too late are not hurried: the next is an interval later."""
-        row = after_seq
+        row = after_seq.get(self._synthetic.market, 0)
         due_ns = time.monotonic_ns()
         while True:
             row += 1
@@ -37,31 +38,33 @@ class SyntheticSource:
 
 
 class TapeSource:
-    """The rows of a tape, `speed` times as fast as they were."""
+    """The rows of one tape per market in order of time, `speed` times as fast as they were."""
 
     name = TAPE_SOURCE
 
-    def __init__(self, market: str, tape: Tape, *, speed: float) -> None:
-        self.market = market
-        self._tape = tape
+    def __init__(self, tapes: Mapping[str, Tape], *, speed: float, gate: Gate) -> None:
+        self._tapes = dict(tapes)
         self._speed = speed
+        self._gate = gate
 
-    def rows(self, after_seq: int) -> Iterator[Price]:
+    def rows(self, after_seq: Mapping[str, int]) -> Iterator[Price]:
         """The rows at once, for who keeps time himself."""
-        return self._tape.prices(after_seq=after_seq)
+        rows = (tape.prices(after_seq=after_seq.get(market, 0)) for market, tape in self._tapes.items())
+        return heapq.merge(*rows, key=lambda price: price.ts_ns)
 
-    async def prices(self, after_seq: int) -> AsyncIterator[Price]:
-        """See `Source.prices`; the first comes at once."""
+    async def prices(self, after_seq: Mapping[str, int]) -> AsyncIterator[Price]:
+        """See `Source.prices`; the first comes at once, and time that the gate held the tape does not count."""
         rows = self.rows(after_seq)
-        first = await asyncio.to_thread(next, rows, None)  # reads over what went out before a restart
-        if first is None:
-            return
-        begun_ns = time.monotonic_ns()
-        yield first
-        for price in rows:
-            due_ns = begun_ns + int((price.ts_ns - first.ts_ns) / self._speed)
+        price = await asyncio.to_thread(next, rows, None)  # reads over what went out before a restart
+        begun_ns, begun_at_ns = time.monotonic_ns(), 0 if price is None else price.ts_ns
+        while price is not None:
+            if self._gate.is_held:
+                await self._gate.leave(1)
+                begun_ns, begun_at_ns = time.monotonic_ns(), price.ts_ns
+            due_ns = begun_ns + int((price.ts_ns - begun_at_ns) / self._speed)
             await asyncio.sleep(max(0, due_ns - time.monotonic_ns()) / NS_PER_S)
             yield price
+            price = next(rows, None)
 
 
 def synthetic_source(market: str, spec: FeedSpec) -> SyntheticSource:
@@ -79,9 +82,9 @@ def synthetic_source(market: str, spec: FeedSpec) -> SyntheticSource:
     return SyntheticSource(synthetic, interval_ns=spec.interval_ms * NS_PER_MS)
 
 
-def tape_source(market: str, spec: FeedSpec, *, speed: float) -> TapeSource:
+def tape_of(market: str, spec: FeedSpec) -> Tape:
     """The tape that the settings describe."""
-    tape = TapeSpec(
+    how = TapeSpec(
         market=market,
         tick_e6=spec.tick_e6,
         step_e9=spec.step_e9,
@@ -89,4 +92,4 @@ def tape_source(market: str, spec: FeedSpec, *, speed: float) -> TapeSource:
         symbol=spec.symbol,
         venue=spec.venue,
     )
-    return TapeSource(market, Tape(spec.files, tape), speed=speed)
+    return Tape(spec.files, how)

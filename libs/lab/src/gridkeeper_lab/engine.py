@@ -1,0 +1,210 @@
+"""The simple engine: the pure machines and the venue model in one process, in memory, on a simulated clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from gridkeeper_core.grid.machine import StrategyMachine
+from gridkeeper_core.inputs import (
+    AccountBooted,
+    AccountRead,
+    Command,
+    CommandBody,
+    EventSeen,
+    Input,
+    MarketRead,
+    PriceTick,
+    TransactionSeen,
+    Wake,
+)
+from gridkeeper_core.ledger.machine import LedgerMachine
+from gridkeeper_core.machine import Draft, Machine
+from gridkeeper_core.names import split_stream
+from gridkeeper_core.orders.machine import ExecutionMachine
+from gridkeeper_core.prices.price import Price
+from gridkeeper_core.record import GENESIS, Recorded
+from gridkeeper_core.venue.errors import VenueError
+from gridkeeper_core.venue.model import VenueModel
+from gridkeeper_core.venue.records import Roll, SeenTransaction, Signed, VenueRecord
+from gridkeeper_core.venue.state import FillRules, MarketRules
+
+ACCOUNT = "main"
+_STRATEGY_READS = frozenset({"execution"})
+_EXECUTION_READS = frozenset({"strategy"})
+_LEDGER_READS = frozenset({"strategy", "execution"})
+
+
+class Lab:
+    """One account on a simulated venue, with every grid that is proposed.
+
+    `log` holds all events in the order in which they were decided, without hashes (`prev` is empty): encoding is the
+    event store's business. Services on the same tape in lockstep record the same events, stream by stream.
+    """
+
+    def __init__(
+        self,
+        markets: Iterable[MarketRules],
+        *,
+        fills: FillRules | None = None,
+        deposit_e6: int = 1_000_000 * 10**6,
+        enforce_margin: bool = True,
+        on_event: Callable[[Recorded], None] | None = None,
+    ) -> None:
+        self.now_ns = 0
+        self.log: list[Recorded] = []
+        self.venue = VenueModel(markets, fills, enforce_margin=enforce_margin)
+        self.strategy = StrategyMachine()
+        self.execution = ExecutionMachine(self._sign)
+        self.ledger = LedgerMachine()
+        self._machines: tuple[tuple[str, Machine, frozenset[str]], ...] = (
+            ("strategy", self.strategy, _STRATEGY_READS),
+            ("execution", self.execution, _EXECUTION_READS),
+            ("ledger", self.ledger, _LEDGER_READS),
+        )
+        self._on_event = on_event
+        self._versions: dict[str, int] = {}
+        self._pending: deque[tuple[str, Recorded]] = deque()
+        self._signed: deque[tuple[str, Roll]] = deque()
+        self._signatures = 0
+        self._commands = 0
+        self._deposit_e6 = deposit_e6
+        self._is_booted = False
+
+    # ------------------------------------------------------------ driving
+
+    def row(self, price: Price) -> None:
+        """One row of the tape: deadlines up to it, then what it fills, then its price."""
+        self.advance(price.ts_ns)
+        for batch in self.venue.apply_row(price):
+            self._chain(batch.records, ours=False)
+        self._drain()
+        self._boot_once()
+        for name, machine, _ in self._machines:
+            self._accept(name, machine, PriceTick(now_ns=self.now_ns, price=price))
+        self._drain()
+
+    def advance(self, now_ns: int) -> None:
+        """Move the clock, stopping at every deadline on the way."""
+        while (deadline := self._next_wake_ns()) is not None and deadline <= now_ns:
+            self.now_ns = max(self.now_ns, deadline)
+            self.venue.advance(self.now_ns)
+            for name, machine, _ in self._machines:
+                due = machine.next_wake_ns()
+                if due is not None and due <= deadline:
+                    self._accept(name, machine, Wake(now_ns=due))
+            self._drain()
+        self.now_ns = now_ns
+        self.venue.advance(now_ns)
+
+    def command(self, target: str, body: CommandBody, *, author: str = "lab", reason: str = "") -> None:
+        """Give a command, as the `gridkeeper` command does. Raises GridkeeperError when it is refused."""
+        self._commands += 1
+        item = Command(
+            now_ns=self.now_ns, key=f"lab-{self._commands}", author=author, reason=reason, target=target, body=body
+        )
+        name = "execution" if split_stream(target)[0] == "account" else "strategy"
+        self._accept(name, self.execution if name == "execution" else self.strategy, item)
+        self._drain()
+
+    def reconcile(self) -> None:
+        """Read the account from the venue, as execution does every minute."""
+        self._read_account()
+        self._drain()
+
+    # ------------------------------------------------------------ inside
+
+    def _boot_once(self) -> None:
+        if self._is_booted:
+            return
+        self._is_booted = True
+        self.venue.open_account(ACCOUNT)
+        self.venue.deposit(ACCOUNT, self._deposit_e6)
+        self._accept("execution", self.execution, AccountBooted(now_ns=self.now_ns, alias=ACCOUNT))
+        for market in self.venue.markets.values():
+            self._accept("execution", self.execution, MarketRead(now_ns=self.now_ns, spec=market.spec))
+        self._read_account()
+        self._drain()
+
+    def _read_account(self) -> None:
+        account = self.venue.read(ACCOUNT, ACCOUNT)
+        cursor = f"lab-{self._signatures}"
+        item = AccountRead(now_ns=self.now_ns, account=account, cursor=cursor, cursor_slot=self.venue.slot)
+        self._accept("execution", self.execution, item)
+
+    def _accept(self, name: str, machine: Machine, item: Input) -> None:
+        for draft in machine.accept(item):
+            self._pending.append((name, self._record(draft)))
+
+    def _record(self, draft: Draft) -> Recorded:
+        version = self._versions.get(draft.stream, 0) + 1
+        self._versions[draft.stream] = version
+        event = Recorded(
+            stream=draft.stream,
+            version=version,
+            ts_ns=draft.ts_ns,
+            cause=draft.cause,
+            thread=draft.thread,
+            prev=GENESIS,
+            fact=draft.fact,
+        )
+        self.log.append(event)
+        if self._on_event is not None:
+            self._on_event(event)
+        return event
+
+    def _drain(self) -> None:
+        """Until nothing moves: every event to its readers; only then what the chain did with signed transactions."""
+        while self._pending or self._signed:
+            while self._pending:
+                writer, event = self._pending.popleft()
+                for name, machine, reads in self._machines:
+                    if writer in reads:
+                        self._accept(name, machine, EventSeen(now_ns=self.now_ns, event=event))
+            if self._signed:
+                self._execute(*self._signed.popleft())
+
+    def _execute(self, signature: str, roll: Roll) -> None:
+        error_code, error, records = None, "", ()
+        try:
+            records = self.venue.execute(roll.alias, roll)  # type: ignore[assignment]
+        except VenueError as refusal:
+            error_code, error = int(refusal.code), str(refusal)
+        self._seen(signature, records, ours=True, error_code=error_code, error=error)
+
+    def _chain(self, records: tuple[VenueRecord, ...], *, ours: bool) -> None:
+        self._signatures += 1
+        self._seen(f"lab-{self._signatures}", records, ours=ours)
+
+    def _seen(
+        self,
+        signature: str,
+        records: tuple[VenueRecord, ...],
+        *,
+        ours: bool,
+        error_code: int | None = None,
+        error: str = "",
+    ) -> None:
+        transaction = SeenTransaction(
+            signature=signature,
+            slot=self.venue.slot,
+            block_time_s=self.now_ns // 10**9,
+            finalized=True,
+            error_code=error_code,
+            error=error,
+            fee_lamports=0,
+            ours=ours,
+            records=records,
+        )
+        item = TransactionSeen(now_ns=self.now_ns, alias=ACCOUNT, transaction=transaction)
+        self._accept("execution", self.execution, item)
+
+    def _sign(self, roll: Roll) -> Signed:
+        self._signatures += 1
+        signature = f"lab-{self._signatures}"
+        self._signed.append((signature, roll))
+        return Signed(signature=signature, bytes_base64="", blockhash="", last_valid_block_height=0)
+
+    def _next_wake_ns(self) -> int | None:
+        wakes = (machine.next_wake_ns() for _, machine, _ in self._machines)
+        return min((w for w in wakes if w is not None), default=None)

@@ -1,0 +1,135 @@
+"""A process's life as seen from outside: signals, exit codes and the health endpoints."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from gridkeeper_runtime.health import Health
+
+SERVICE = """
+import sys
+from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_runtime.life import run_until_stopped
+
+async def main(stop):
+    print("up", flush=True)
+    {body}
+
+sys.exit(run_until_stopped(main, service="sample"))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_process_in_order(number: signal.Signals) -> None:
+    code, said = _run("await stop.wait(); print('cleaned up', flush=True)", number)
+
+    assert code == 0
+    assert said == []
+
+
+def test_a_users_error_is_one_clear_line_and_exit_code_1() -> None:
+    code, said = _run("raise ExceptionGroup('tasks', [GridkeeperError('STORE_LOST', field='nats')])")
+
+    assert code == 1
+    (line,) = said
+    assert line["code"] == "STORE_LOST"
+    assert "traceback" not in line
+
+
+def test_a_fault_of_ours_says_its_traceback_and_exit_code_1() -> None:
+    code, said = _run("raise ZeroDivisionError('of ours')")
+
+    assert code == 1
+    (line,) = said
+    assert line["message"] == "ZeroDivisionError: of ours"
+    assert "traceback" in line
+
+
+def test_a_second_signal_ends_a_process_that_does_not_listen() -> None:
+    code, said = _run("import asyncio; await stop.wait(); print('up', flush=True); await asyncio.sleep(600)", *_TWICE)
+
+    assert code == 1
+    assert "asked twice" in str(said[0]["message"])
+
+
+_TWICE = (signal.SIGTERM, signal.SIGTERM)
+
+
+@pytest.fixture
+def reasons() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def health(reasons: list[str]) -> Iterator[Health]:
+    registry = CollectorRegistry()
+    Counter("sample_total", "A sample.", registry=registry).inc()
+    with Health(lambda: reasons, stalled_after_s=30.0, registry=registry) as health:
+        yield health
+
+
+def test_ready_without_reasons_and_not_ready_with_them(health: Health, reasons: list[str]) -> None:
+    assert _get(health, "/readyz") == (200, b"[]")
+
+    reasons.append("no price")
+
+    assert _get(health, "/readyz") == (503, b'["no price"]')
+
+
+def test_alive_while_the_loop_beats_and_not_when_it_stalls(health: Health) -> None:
+    assert _get(health, "/livez")[0] == 200
+
+    health.stalled_after_s = 0.0
+
+    assert _get(health, "/livez")[0] == 503
+
+
+async def test_beating_keeps_it_alive(health: Health) -> None:
+    import asyncio
+
+    before = health.stalled_s()
+    beating = asyncio.create_task(health.keep_beating())
+    await asyncio.sleep(0)
+
+    assert health.stalled_s() < before + 0.5
+    beating.cancel()
+
+
+def test_metrics_are_served_for_prometheus(health: Health) -> None:
+    status, body = _get(health, "/metrics")
+
+    assert status == 200
+    assert b"sample_total 1.0" in body
+
+
+def test_another_path_is_not_found(health: Health) -> None:
+    assert _get(health, "/")[0] == 404
+
+
+def _run(body: str, *signals: signal.Signals) -> tuple[int, list[dict[str, object]]]:
+    command = [sys.executable, "-c", SERVICE.format(body=body)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        for number in signals:
+            assert child.stdout.readline() == "up\n"
+            child.send_signal(number)
+        _, said = child.communicate(timeout=20)
+        return child.returncode, [msgspec.json.decode(line) for line in said.splitlines()]
+
+
+def _get(health: Health, path: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{health.port}{path}", timeout=5) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()

@@ -1,0 +1,46 @@
+"""Recorded Drift data for tests: skipped with a clear reason where it is absent, a failure in CI."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_VARIABLE = "GRIDKEEPER_TEST_DATA"
+
+
+def recorded_accounts() -> list[dict[str, Any]]:
+    """Real accounts; `data` holds the bytes, `type` the IDL's name, `summary` what others decoded."""
+    return [{**row, "data": base64.b64decode(row["data_base64"])} for row in _rows("drift_accounts.jsonl.gz")]
+
+
+def recorded_events() -> list[dict[str, Any]]:
+    """Events of several program versions; `data` holds the bytes, `decoded` what others decoded."""
+    return [{**row, "data": base64.b64decode(row["data_base64"])} for row in _rows("drift_events.jsonl.gz")]
+
+
+def recorded_logs() -> list[dict[str, Any]]:
+    """Log lines of real transactions."""
+    return _rows("drift_tx_logs.jsonl")
+
+
+def _rows(name: str) -> list[dict[str, Any]]:
+    path = _folder() / "drift" / name
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def _folder() -> Path:
+    folder = os.environ.get(_VARIABLE)
+    if not folder:
+        reason = f"{_VARIABLE} does not name the folder with recorded data"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return Path(folder)
