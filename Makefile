@@ -29,11 +29,13 @@ run: .venv/.runtime ## Start everything on this machine [FEED=synthetic|pyth|rep
 
 .PHONY: setup
 setup: .venv/.runtime ## Install into .venv what running needs (`make run` does it by itself)
+	@echo "Ready: .venv/bin/gridkeeper"
 
 #== Develop
 
 .PHONY: develop
 develop: .venv/.develop ## Install into .venv what testing and checking need as well
+	@echo "Ready: make test, make check"
 
 .PHONY: test
 test: .venv/.develop ## Run all tests [WORKERS=2 ARGS=…]

@@ -1,7 +1,7 @@
 """Breaks one rule of the product in a copy of the tree and demands that the test named for it notices.
 
-`python tests/faults/mutate.py NAME|all` applies `mutations/NAME.patch`, whose first line is `# test: FILE::NAME`, and ends
-with 0 when that test passes without the patch and fails with it; with 1 when it does not notice.
+`python tests/faults/mutate.py NAME|all` applies `mutations/NAME.patch`, whose first line is `# test: FILE::NAME`. It
+ends with 0 when that test passes without the patch and fails with it, with 1 when it does not notice.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _copy_tree(root: Path, copy: Path) -> None:
 
 
 def _run(tree: Path, test: str) -> int:
-    # The environment's packages point to the real tree; what is on PYTHONPATH comes before them, in child processes too.
+    # The environment's packages point to the real tree; PYTHONPATH comes before them, in child processes too.
     sources = [str(path) for path in (*tree.glob("libs/*/src"), *tree.glob("services/*/src"))]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sources), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test]

@@ -64,7 +64,7 @@ def imports_of(file: SourceFile) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0 and node.module is not None, f"{file.name}:{node.lineno}: relative import"
+            assert node.module is not None, f"{file.name}:{node.lineno}: import of a sibling by dots"
             yield node.lineno, node.module
 
 

@@ -106,7 +106,8 @@ def _money_field(file: SourceFile, class_: ast.ClassDef, field: ast.AnnAssign) -
     where = f"{file.name}:{field.lineno}: {class_.name}.{name}"
     if re.search(r"\bfloat\b", kind):
         yield f"{where} is a float"
-    if re.search(r"\bint\b", kind) and not _HAS_UNIT.search(name):
+    # In a list of named numbers each name says the unit of its number.
+    if re.search(r"\bint\b", kind.replace("tuple[str, int]", "")) and not _HAS_UNIT.search(name):
         yield f"{where} does not end with its unit"
 
 

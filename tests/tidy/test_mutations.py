@@ -1,4 +1,4 @@
-"""Each mutation still fits the code and names a test that exists; the program that tries them tells right from wrong."""
+"""Each mutation fits the code and names a test that exists; the program that tries them tells right from wrong."""
 
 from __future__ import annotations
 

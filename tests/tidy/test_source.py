@@ -21,22 +21,30 @@ SECOND_HALF = "DO"
 
 @pytest.mark.parametrize("rule", OF_TEXT)
 def test_every_file_keeps(rule: Rule) -> None:
-    assert _broken(rule, text_files()) == []
+    findings = _broken(rule, text_files())
+
+    assert not findings, "\n".join(findings)
 
 
 @pytest.mark.parametrize("rule", OF_CODE)
 def test_every_module_keeps(rule: Rule) -> None:
-    assert _broken(rule, python_files()) == []
+    findings = _broken(rule, python_files())
+
+    assert not findings, "\n".join(findings)
 
 
 @pytest.mark.parametrize("rule", OF_STRUCTS)
 def test_every_struct_of_libs_and_services_keeps(rule: Rule) -> None:
-    assert _broken(rule, python_files("libs", "services")) == []
+    findings = _broken(rule, python_files("libs", "services"))
+
+    assert not findings, "\n".join(findings)
 
 
 @pytest.mark.parametrize("rule", OF_CORE)
 def test_the_core_keeps(rule: Rule) -> None:
-    assert _broken(rule, python_files("libs/core/src")) == []
+    findings = _broken(rule, python_files("libs/core/src"))
+
+    assert not findings, "\n".join(findings)
 
 
 @pytest.mark.parametrize(

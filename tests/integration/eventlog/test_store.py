@@ -96,12 +96,15 @@ def test_the_second_of_two_writers_is_fenced_also_on_another_stream(postgres_url
     second.close()
 
 
-def test_the_same_append_again_is_the_same_success(store: EventStore) -> None:
-    before = store.last_id
-    ids = store.append(new_events(1, 2), [step("execution_0", 0, 1)])
-    store.last_id = before
+def test_a_copy_that_appends_the_very_same_bytes_is_fenced_too(postgres_url: str, store: EventStore) -> None:
+    copy = opened(postgres_url)
+    store.append(new_events(1, 2), [step("execution_0", 0, 1)])
 
-    assert store.append(new_events(1, 2), [step("execution_0", 0, 1)]) == ids
+    with pytest.raises(GridkeeperError) as caught:
+        copy.append(new_events(1, 2), [step("execution_0", 0, 1)])
+
+    assert caught.value.code == "FENCED"
+    copy.close()
 
 
 async def test_a_lost_commit_answer_is_recognised_as_success(postgres_url: str) -> None:
@@ -155,3 +158,20 @@ def test_a_store_without_tables_says_what_to_do(postgres_url: str) -> None:
     with pytest.raises(GridkeeperError, match="migration"):
         store.open()
     store.close()
+
+
+async def test_after_a_lost_answer_what_another_instance_wrote_is_not_taken_for_our_own(postgres_url: str) -> None:
+    async with lossy_proxy(postgres_url) as proxy:
+        store, other = EventStore(proxy.url, APP), await asyncio.to_thread(opened, postgres_url)
+        await asyncio.to_thread(store.open)
+        proxy.lose_answer(b"LOCK TABLE", b"")
+        with pytest.raises(STORE_LOST):
+            await asyncio.to_thread(store.append, new_events(1, 2), [step("execution_0", 0, 1)])
+        await asyncio.to_thread(other.append, new_events(1, 2), [step("execution_0", 0, 2)])
+
+        with pytest.raises(GridkeeperError) as caught:
+            await asyncio.to_thread(store.append, new_events(1, 2), [step("execution_0", 0, 1)])
+
+        assert caught.value.code == "FENCED"
+        await asyncio.to_thread(store.close)
+        await asyncio.to_thread(other.close)

@@ -31,21 +31,24 @@ PLACES = st.builds(
 )
 ROWS = st.tuples(PRICES, st.one_of(st.none(), st.integers(min_value=0, max_value=3 * SOL)))
 ROLLS = st.tuples(st.lists(PLACES, max_size=6), st.lists(st.integers(min_value=1, max_value=40), max_size=4))
-STEPS = st.lists(st.one_of(ROWS, ROLLS), max_size=40)
+Step = tuple[int, int | None] | tuple[list[PlaceOrder], list[int]]
+STEPS: st.SearchStrategy[list[Step]] = st.lists(st.one_of(ROWS, ROLLS), max_size=40)
 MODELS: st.SearchStrategy[FillModel] = st.sampled_from(["touch", "through", "queue"])
 
 
-def run(model: VenueModel, steps: list[object]) -> list[VenueRecord]:
+def run(model: VenueModel, steps: list[Step]) -> list[VenueRecord]:
     records: list[VenueRecord] = []
     for seq, step in enumerate(steps, start=1):
-        first, second = step  # type: ignore[misc]
+        first, second = step
         if isinstance(first, list):
+            assert isinstance(second, list)
             before = model.mark()
             try:
                 records += model.execute("main", roll(*first, cancels=tuple(second)))
             except VenueError:
                 assert model.mark() == before
         else:
+            assert not isinstance(second, list)
             for batch in model.apply_row(row(first / 10, seq, size_e9=second)):
                 records += batch.records
     return records
@@ -53,7 +56,7 @@ def run(model: VenueModel, steps: list[object]) -> list[VenueRecord]:
 
 @settings(max_examples=60, deadline=None)
 @given(MODELS, STEPS)
-def test_fills_add_up_to_the_position_and_to_its_quote(fill_model: FillModel, steps: list[object]) -> None:
+def test_fills_add_up_to_the_position_and_to_its_quote(fill_model: FillModel, steps: list[Step]) -> None:
     model = venue(fills=FillRules(model=fill_model))
     fills = [record for record in run(model, steps) if isinstance(record, FillRecord)]
     signed = [(fill, 1 if fill.side == "buy" else -1) for fill in fills]
@@ -65,7 +68,7 @@ def test_fills_add_up_to_the_position_and_to_its_quote(fill_model: FillModel, st
 
 @settings(max_examples=60, deadline=None)
 @given(MODELS, STEPS)
-def test_no_order_is_filled_beyond_its_size_and_no_account_has_33(fill_model: FillModel, steps: list[object]) -> None:
+def test_no_order_is_filled_beyond_its_size_and_no_account_has_33(fill_model: FillModel, steps: list[Step]) -> None:
     model = venue(fills=FillRules(model=fill_model))
     for record in run(model, steps):
         if isinstance(record, FillRecord):
@@ -75,9 +78,7 @@ def test_no_order_is_filled_beyond_its_size_and_no_account_has_33(fill_model: Fi
 
 @settings(max_examples=40, deadline=None)
 @given(MODELS, STEPS, STEPS)
-def test_a_restart_at_any_moment_changes_nothing(
-    fill_model: FillModel, before: list[object], after: list[object]
-) -> None:
+def test_a_restart_at_any_moment_changes_nothing(fill_model: FillModel, before: list[Step], after: list[Step]) -> None:
     model = venue(fills=FillRules(model=fill_model))
     run(model, before)
     again = venue(fills=FillRules(model=fill_model))
@@ -89,7 +90,7 @@ def test_a_restart_at_any_moment_changes_nothing(
 @settings(max_examples=60, deadline=None)
 @given(MODELS, STEPS, PRICES)
 def test_a_price_strictly_between_the_nearest_orders_changes_nothing(
-    fill_model: FillModel, steps: list[object], tenths: int
+    fill_model: FillModel, steps: list[Step], tenths: int
 ) -> None:
     model = venue(fills=FillRules(model=fill_model))
     run(model, steps)

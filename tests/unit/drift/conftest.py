@@ -6,6 +6,6 @@ import warnings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
-    import driftpy.constants.config
+    import driftpy.drift_client
 
-assert driftpy.constants.config.DRIFT_PROGRAM_ID is not None
+assert driftpy.drift_client.DriftClient is not None

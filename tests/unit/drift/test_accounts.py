@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from solders.pubkey import Pubkey
-from support.drift_data import recorded_accounts
 
 from gridkeeper_drift.codecs import idl
 from gridkeeper_drift.codecs.accounts import (
@@ -29,12 +28,13 @@ from gridkeeper_drift.codecs.user import (
     decode_user,
     encode_user,
 )
+from support.drift_data import recorded_accounts
 
 KNOWN = {"State", "User", "UserStats", "PerpMarket", "SpotMarket", "PythLazerOracle", "PrelaunchOracle"}
 AUTHORITY, DELEGATE, STRANGER = (Pubkey.from_bytes(bytes([number] * 32)) for number in (1, 2, 3))
 
 
-def user(**tail: int) -> User:
+def user(**tail: Any) -> User:
     return User(AUTHORITY, DELEGATE, b"Main".ljust(32), (), (), (), UserTail(**tail))
 
 
@@ -192,8 +192,8 @@ def test_a_market_is_paused_when_the_whole_exchange_is() -> None:
     ],
 )
 def test_a_lazer_price_is_scaled_without_a_float(source: str, price: int, exponent: int, expected_e6: int) -> None:
-    account = {"price": price, "publish_time": 0, "posted_slot": 77, "exponent": exponent, "padding": bytes(4), "conf": 0}
-    data = idl.accounts().encode("PythLazerOracle", account)
+    account = {"price": price, "publish_time": 0, "posted_slot": 77, "exponent": exponent, "conf": 0}
+    data = idl.accounts().encode("PythLazerOracle", {**account, "padding": bytes(4)})
     assert oracle_price(market(oracle_source=source), data) == OraclePrice(expected_e6, 77, 0)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from solders.pubkey import Pubkey
-from support.drift_data import recorded_events, recorded_logs
 
 from gridkeeper_core.venue.records import (
     CancelRecord,
@@ -21,6 +20,7 @@ from gridkeeper_core.venue.records import (
 from gridkeeper_drift.codecs import idl
 from gridkeeper_drift.codecs.events import decode_logs, log_line, program_logs, venue_records
 from gridkeeper_drift.codecs.idl import Named
+from support.drift_data import recorded_events, recorded_logs
 
 OURS, OTHER, KEEPER = (Pubkey.from_bytes(bytes([number] * 32)) for number in (1, 2, 3))
 OTHER_PROGRAM = "J1TnP8zvVxbtF5KFp5xRmWuvG9McnhzmBd9XGfCyuxFP"
@@ -127,15 +127,23 @@ def test_a_fill_against_the_amm_has_no_taker() -> None:
 
 
 def test_an_order_is_placed_once() -> None:
-    order = {**event("OrderRecord").value["order"], "order_id": 9, "user_order_id": 3, "market_type": "Perp",
-             "direction": "Short", "price": 150, "base_asset_amount": 20, "reduce_only": True, "max_ts": 77}  # fmt: skip
-    found = records(
-        action("Place", maker=OURS, maker_order_id=9), event("OrderRecord", user=OURS, order=order)
-    )
+    blank = event("OrderRecord").value["order"]
+    terms = {"direction": "Short", "price": 150, "base_asset_amount": 20, "reduce_only": True, "max_ts": 77}
+    order = {**blank, **terms, "order_id": 9, "user_order_id": 3, "market_type": "Perp"}
+    found = records(action("Place", maker=OURS, maker_order_id=9), event("OrderRecord", user=OURS, order=order))
     assert found == (
-        PlacedRecord(index=1, order_id=9, user_order_id=3, market_index=0, side="sell", price_e6=150, size_e9=20,
-                     reduce_only=True, max_ts=77),
-    )  # fmt: skip
+        PlacedRecord(
+            index=1,
+            order_id=9,
+            user_order_id=3,
+            market_index=0,
+            side="sell",
+            price_e6=150,
+            size_e9=20,
+            reduce_only=True,
+            max_ts=77,
+        ),
+    )
 
 
 def test_a_triggered_order_is_not_placed_again() -> None:

@@ -14,12 +14,12 @@ from driftpy.constants.config import DRIFT_PROGRAM_ID
 from solders.instruction import AccountMeta
 from solders.pubkey import Pubkey
 from spl.token.constants import ASSOCIATED_TOKEN_PROGRAM_ID, TOKEN_PROGRAM_ID
-from support.drift_data import recorded_accounts, recorded_events
 
 from gridkeeper_core.venue.records import PlaceOrder
 from gridkeeper_drift.codecs import addresses, idl, instructions
 from gridkeeper_drift.codecs.idl import CodecError
 from gridkeeper_drift.codecs.instructions import MarketAccounts, Trader
+from support.drift_data import recorded_accounts, recorded_events
 
 # anchorpy makes its enums with an argument that attrs is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:The `repr_ns` argument:DeprecationWarning")
@@ -59,10 +59,11 @@ def plain(value: Any) -> Any:
 
 
 def same(ours: Any, theirs: Any) -> bool:
-    """Equal but for the spelling of two field names (`sqrt_k_…`) and for lists of bytes."""
+    """Equal but for how names are split into words (`sqrt_kbefore`, `volume24_h`)."""
     if isinstance(ours, dict):
-        return isinstance(theirs, dict) and all(
-            same(value, theirs.get(name, theirs.get(name.replace("sqrt_k_", "sqrt_k")))) for name, value in ours.items()
+        named = {name.replace("_", ""): value for name, value in theirs.items()}
+        return len(named) == len(ours) and all(
+            same(value, named[name.replace("_", "")]) for name, value in ours.items()
         )
     if isinstance(ours, list):
         return len(ours) == len(theirs) and all(same(one, other) for one, other in zip(ours, theirs, strict=True))
@@ -70,7 +71,7 @@ def same(ours: Any, theirs: Any) -> bool:
 
 
 def test_accounts_read_like_anchorpy_reads_them(coder: Coder) -> None:
-    seen = set()
+    seen: set[tuple[str, str]] = set()
     for row in recorded_accounts():
         # anchorpy takes 5 ms for a User, so a few of each kind must do.
         if row["type"] == "PythV1Price" or sum(kind == row["type"] for kind, _ in seen) >= 3:

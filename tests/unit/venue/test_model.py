@@ -159,7 +159,7 @@ def test_prices_are_rounded_away_from_the_market_and_sizes_down() -> None:
 def test_a_try_order_that_would_cross_uses_up_an_order_id_and_nothing_else() -> None:
     model = venue()
     records = model.execute("main", roll(order("buy", "150", post_only="try"), order("buy", "149", post_only="try")))
-    assert [(record.index, getattr(record, "order_id", 0)) for record in records] == [(0, 2)]
+    assert [(record.index, getattr(record, "order_id", 0)) for record in records] == [(1, 2)]
     assert model.accounts["main"].next_order_id == 3
 
 
@@ -260,14 +260,15 @@ def test_a_refused_roll_leaves_its_cancels_undone() -> None:
 
 
 def lapsing(at_s: int) -> int:
-    return START_NS // 10**9 + at_s
+    start_s: int = START_NS // 10**9
+    return start_s + at_s
 
 
 def test_a_lapsed_order_is_not_filled_and_goes_after_the_grace_for_the_keeper_s_fee() -> None:
     model = venue(keeper_fee_e6=10_000, expiry_grace_s=15)
     model.execute("main", roll(order("buy", "149", max_ts=lapsing(10))))
     assert model.apply_row(row(140, 1, at_s=11)) == []
-    assert model.next_deadline_ns("SOL-PERP") == START_NS + 26 * 10**9
+    assert model.next_deadline_ns() == START_NS + 26 * 10**9
     (batch,) = model.apply_row(row(140, 2, at_s=26))
     (record,) = batch.records
     assert isinstance(record, CancelRecord)
@@ -287,7 +288,7 @@ def test_the_next_place_frees_lapsed_slots_without_a_fee() -> None:
     model.apply_row(row(150, 1, at_s=11))
     expired, placed = model.execute("main", roll(order("buy", "148")))
     assert isinstance(expired, CancelRecord)
-    assert (expired.expired, expired.keeper_fee_e6, placed.index) == (True, 0, 1)
+    assert (expired.expired, expired.keeper_fee_e6, placed.index) == (True, 0, 2)
 
 
 def test_an_order_that_has_lapsed_before_it_lands_is_passed_over() -> None:
@@ -317,6 +318,25 @@ def test_a_market_order_is_filled_by_the_next_row_at_the_vamm_s_price() -> None:
     assert (record.quote_e6, record.maker) == (149_925_000, False)
 
 
+def test_keepers_fill_a_market_order_without_waiting_for_a_row() -> None:
+    model = venue()
+    model.execute("main", roll(order("sell", "149", SOL, post_only="none", order_type="market"), order("sell", "151")))
+    assert fills_of(model.run_keepers()) == [(1, SOL)]
+    assert model.run_keepers() == []
+
+
+def test_keepers_remove_lapsed_orders_at_the_deadline_without_waiting_for_a_row() -> None:
+    model = venue()
+    model.execute("main", roll(order("buy", "149", max_ts=lapsing(10))))
+    deadline_ns = model.next_deadline_ns()
+    assert deadline_ns is not None
+    model.advance(deadline_ns - 1)
+    assert model.run_keepers() == []
+    model.advance(deadline_ns)
+    assert [len(batch.records) for batch in model.run_keepers()] == [1]
+    assert model.next_deadline_ns() is None
+
+
 def test_a_crossing_limit_order_is_a_taker_at_the_next_row_or_rests_if_the_price_left() -> None:
     model = venue()
     model.execute("main", roll(order("buy", "150.5", SOL, post_only="none")))
@@ -331,7 +351,7 @@ def test_place_and_take_cancels_what_its_limit_does_not_allow() -> None:
     model = venue()
     placed, gone = model.execute("main", roll(order("buy", "149", post_only="none", immediate_or_cancel=True)))
     assert isinstance(gone, CancelRecord)
-    assert (placed.index, gone.index) == (0, 1)
+    assert (placed.index, gone.index) == (1, 2)
     assert model.accounts["main"].position(0).base_e9 == 0
 
 

@@ -32,6 +32,7 @@ class Bus:
         self._fatal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lost_since_s: float | None = None
         self._changed = asyncio.Event()
+        self._is_closing = False
 
     @property
     def ready(self) -> bool:
@@ -44,7 +45,7 @@ class Bus:
         return "" if self.ready else f"NATS cannot be reached: {self.last_error or 'connection lost'}"
 
     async def watch(self) -> None:
-        """Return when the connection is closed on purpose; raise when the service must end.
+        """Return after `close`; raise when the service must end.
 
         GridkeeperError STORE_LOST after the patience without a connection. SlowConsumerError when the client dropped a
         message, a permission that is missing, or the exception of a callback: as it is.
@@ -58,6 +59,9 @@ class Bus:
                     await self._changed.wait()
             except TimeoutError as e:
                 raise GridkeeperError("STORE_LOST", field="NATS", detail=self.not_ready_reason) from e
+        if not self._is_closing:
+            # The client gives up by itself, for example when the server refuses its credentials.
+            raise GridkeeperError("STORE_LOST", field="NATS", detail=self.not_ready_reason)
 
     def fail(self, error: BaseException) -> None:
         """End whoever waits in `watch` with this error."""
@@ -68,6 +72,7 @@ class Bus:
 
     async def close(self) -> None:
         """Send what is buffered and close."""
+        self._is_closing = True
         if self.client.is_connected:
             await self.client.flush()
         await self.client.close()

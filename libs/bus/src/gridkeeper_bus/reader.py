@@ -20,7 +20,6 @@ from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.units import NS_PER_S
 
 ASK_MESSAGES = 1_000
-BACKLOG_MAX = 2_000
 EXPIRES_S = 30
 HEARTBEAT_S = 1
 SILENCE_S_MAX = 3.0

@@ -35,12 +35,12 @@ class Quiet(msgspec.Struct, frozen=True, kw_only=True):
     `now_ns` is the clock it last heard of. `app` names its event log (empty: it has none), `head_id` is the newest id
     in it, `published_id` the newest the outbox has published. `positions`: producer app -> id of its last event that
     was taken *and committed*, one entry for each producer it reads (0 before the first). `price_seq`: market ->
-    `source_seq` of the last price taken (passed over counts as taken). `busy`: an input is being handled, a commit is
-    under way, or (execution) a transaction is in flight.
+    `source_seq` of the last price taken (passed over counts as taken). `busy`: an input is being handled or a commit is
+    under way. `in_flight`: transactions whose outcome execution does not know yet.
 
     `next_wake_ns` is its earliest deadline; None when it has none. `band`: market -> the band in which prices lead to
     nothing; a market that is not named is one whose price leads to nothing anywhere; None says that every price may.
-    Execution reads the chain before it answers; the sandbox's band lies between its best resting bid and ask, and its
+    The sandbox's band lies between its best resting bid and ask, and its
     deadline is the next `max_ts`.
     """
 
@@ -52,6 +52,7 @@ class Quiet(msgspec.Struct, frozen=True, kw_only=True):
     positions: dict[str, int] = {}
     price_seq: dict[str, int] = {}
     busy: bool = False
+    in_flight: int = 0
     next_wake_ns: int | None = None
     band: dict[str, Band] | None = None
 

@@ -28,6 +28,7 @@ RESTORE_PAGE = 5_000
 STORE_PATIENCE_S = 30.0
 RETRY_S = 0.2
 TIMER_S_MAX = 3600.0
+WAKES_PER_DEADLINE_MAX = 1_000
 
 OnCommitted: TypeAlias = Callable[[list[Recorded]], None]
 OnPoison: TypeAlias = Callable[[Input, Exception], list[Draft] | None]
@@ -214,30 +215,33 @@ class Processor:
             turn.repeats.append((queued, answer))
             return
         try:
-            drafts = self.machine.accept(item)
+            drafts = self._accept(item)
         except GridkeeperError as refusal:
-            if isinstance(item, Command):
-                turn.refused.append((queued, refusal))
-                return
-            drafts = self._drafts_of_poison(item, refusal)
-        except Exception as error:
-            drafts = self._drafts_of_poison(item, error)
+            if not isinstance(item, Command):
+                raise
+            turn.refused.append((queued, refusal))
+            return
         turn.add(queued, self.journal.stamp(drafts))
 
-    def _drafts_of_poison(self, item: Input, error: Exception) -> list[Draft]:
-        drafts = self._on_poison(item, error)
-        if drafts is None:
-            raise error
-        return drafts
+    def _accept(self, item: Input) -> list[Draft]:
+        try:
+            return self.machine.accept(item)
+        except Exception as error:
+            if isinstance(error, GridkeeperError) and isinstance(item, Command):
+                raise
+            drafts = self._on_poison(item, error)
+            if drafts is None:
+                raise
+            return drafts
 
     def _deliver_wakes(self, now_ns: int, turn: Turn) -> None:
-        before: int | None = None
+        before, times = None, 0
         while (deadline := self.machine.next_wake_ns()) is not None and deadline <= now_ns:
-            drafts = self.machine.accept(Wake(now_ns=deadline))
-            if deadline == before and not drafts:
-                raise RuntimeError(f"the machine asks again for the deadline {deadline} and decides nothing at it")
+            times = times + 1 if deadline == before else 1
+            if times > WAKES_PER_DEADLINE_MAX:
+                raise RuntimeError(f"the machine asks for the deadline {deadline} again and again")
             before = deadline
-            turn.add(None, self.journal.stamp(drafts))
+            turn.add(None, self.journal.stamp(self._accept(Wake(now_ns=deadline))))
 
     async def _commit(self, events: list[NewEvent], steps: list[Position]) -> None:
         await self._patiently(lambda: self.store.append(events, steps))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -53,7 +54,7 @@ class StreamHead(msgspec.Struct, frozen=True):
 
 
 class EventStore:
-    """The log of one app (`strategy_0`) in its own schema. Blocking: call it on a `DbThread`.
+    """The log of one app (`strategy_0`) in its own schema. Blocking: call it on a `DbThread`, writes on one only.
 
     All calls raise OperationalError or InterfaceError (`STORE_LOST`) when PostgreSQL is lost.
     """
@@ -63,6 +64,9 @@ class EventStore:
         self._url = url
         self._datastore: PostgresDatastore | None = None
         self._recorder: FencedRecorder | None = None
+        # The outbox reads on a thread of its own.
+        self._opening = threading.RLock()
+        self._is_unsure = False
         self.last_id = 0
         """Id of the newest event as this process knows it: the fence of the next append."""
 
@@ -86,10 +90,11 @@ class EventStore:
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
-        if self._datastore is not None:
-            self._datastore.close()
-        self._datastore = None
-        self._recorder = None
+        with self._opening:
+            if self._datastore is not None:
+                self._datastore.close()
+            self._datastore = None
+            self._recorder = None
 
     def append(self, events: Sequence[NewEvent], positions: Sequence[Position] = ()) -> list[int]:
         """Commit events and positions in one transaction; the ids of the events.
@@ -100,8 +105,19 @@ class EventStore:
         stored = [StoredEvent(e.stream, e.version, e.topic, e.state) for e in events]
         try:
             ids = self._connected().insert_once(stored, positions=positions, expected_head=self.last_id)
+        except STORE_LOST:
+            self._is_unsure = True
+            raise
         except IntegrityError as e:
-            ids = self._ids_of_own_commit(events, positions, e)
+            # A copy of this service decides the same and writes the same bytes: only after an answer of our own was
+            # lost can they be ours.
+            own = self._ids_of_own_commit(events, positions) if self._is_unsure else None
+            if own is None:
+                raise GridkeeperError(
+                    "FENCED", field="log", value=self.app, detail=f"Another instance wrote: {e}."
+                ) from e
+            ids = own
+        self._is_unsure = False
         if ids:
             self.last_id = ids[-1]
         return ids
@@ -149,10 +165,8 @@ class EventStore:
         statement = SQL("SELECT application_name, notification_id FROM {}").format(self._connected().tracking_table)
         return {app: taken for app, taken in self._rows(statement, ()) if not app.startswith(_LIBRARY_ROWS)}
 
-    def _ids_of_own_commit(
-        self, events: Sequence[NewEvent], positions: Sequence[Position], conflict: IntegrityError
-    ) -> list[int]:
-        """The answer of a commit of ours whose own answer was lost; FENCED when it was somebody else's."""
+    def _ids_of_own_commit(self, events: Sequence[NewEvent], positions: Sequence[Position]) -> list[int] | None:
+        """The answer of a commit of ours whose own answer was lost; None when something else was committed."""
         held = self.positions()
         rows = self.select(self.last_id, len(events) + 1)
         wanted = [(e.stream, e.version, e.topic, e.state) for e in events]
@@ -160,7 +174,7 @@ class EventStore:
             held.get(p.app) == p.id for p in positions
         ):
             return [row.id for row in rows]
-        raise GridkeeperError("FENCED", field="log", value=self.app, detail=f"Another instance wrote: {conflict}.")
+        return None
 
     def _rows(self, statement: Composed, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         with self._connection() as connection, connection.cursor(row_factory=tuple_row, binary=True) as cursor:
@@ -174,11 +188,12 @@ class EventStore:
             yield connection
 
     def _connected(self) -> FencedRecorder:
-        if self._recorder is None:
-            self.close()
-            self._datastore = _datastore(conninfo_to_dict(self._url), self.app)
-            self._recorder = FencedRecorder(self._datastore, self.app)
-        return self._recorder
+        with self._opening:
+            if self._recorder is None:
+                self.close()
+                self._datastore = _datastore(conninfo_to_dict(self._url), self.app)
+                self._recorder = FencedRecorder(self._datastore, self.app)
+            return self._recorder
 
 
 def _datastore(parts: Mapping[str, Any], schema: str) -> PostgresDatastore:

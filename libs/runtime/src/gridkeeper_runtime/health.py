@@ -39,7 +39,7 @@ class Health:
         self._beat_at_s = time.monotonic()
         self._server = _Server((host, port), _Handler)
         self._server.health = self
-        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="health", daemon=True)
 
     @property
     def port(self) -> int:

@@ -63,12 +63,12 @@ def write_pages(folder: Path) -> None:
 
 
 _EVENTS_OPENING = """\
-Everything Gridkeeper records, by stream. A stream has one writer and is never changed, only added to. The stored form is
-one JSON document: the envelope, with the fact inside and the fact's stored name under `topic`.
+Everything Gridkeeper records, by stream. A stream has one writer and is never changed, only added to. The stored form
+is one JSON document: the envelope, with the fact inside and the fact's stored name under `topic`.
 
-Units are in the names: `_e6` a price or quote amount in 1e-6, `_e9` a base amount in 1e-9, `_e4` a ratio in 1e-4, `_e5` a fee
-rate in 1e-5, `_ns` nanoseconds (UTC or a duration), `lamports` 1e-9 SOL. Quote amounts are seen from the account: positive is
-received. Fields are only added, with defaults; a new meaning is a new name with the next version."""
+Units are in the names: `_e6` a price or quote amount in 1e-6, `_e9` a base amount in 1e-9, `_e4` a ratio in 1e-4, `_e5`
+a fee rate in 1e-5, `_ns` nanoseconds (UTC or a duration), `lamports` 1e-9 SOL. Quote amounts are seen from the account:
+positive is received. Fields are only added, with defaults; a new meaning is a new name with the next version."""
 
 _ERRORS_OPENING = """\
 Every refusal names one of these codes. With `--json` it is the member `code` of the document
@@ -99,8 +99,10 @@ def _type_text(kind: Any, name: str) -> str:
         return " or ".join(f"`{value}`" for value in arguments)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(_type_text(argument, name="") for argument in arguments)
-    if origin is tuple:
+    if origin is tuple and Ellipsis in arguments:
         return "list of " + _type_text(arguments[0], name="")
+    if origin is tuple:
+        return f"({', '.join(_type_text(argument, name='') for argument in arguments)})"
     return f"[{kind.__name__}](#{kind.__name__.lower()})"
 
 

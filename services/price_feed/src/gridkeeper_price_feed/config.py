@@ -21,8 +21,8 @@ REPLAY = "replay:"
 class FeedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where one market's prices come from: `synthetic` or `replay:FILE[,FILE…]`, and what that source needs to know.
 
-    The defaults of tick and step are those of SOL-PERP on Drift. `seed` to `size_e9` belong to synthetic markets, `path`
-    to `venue` to recorded ones (see `gridkeeper_lab.tape.TapeSpec`).
+    The defaults of tick and step are those of SOL-PERP on Drift. `seed` to `size_e9` belong to synthetic markets,
+    `path` to `venue` to recorded ones (see `gridkeeper_lab.tape.TapeSpec`).
     """
 
     source: str = SYNTHETIC
@@ -52,8 +52,8 @@ class FeedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class PriceFeedSettings(Settings, frozen=True, kw_only=True):
     """`feeds` is a JSON object: market -> `FeedSpec`; recorded and other sources cannot be mixed.
 
-    `speed` is how fast a tape runs (1: as it was), in lockstep it has no meaning. `hold_after` lets only so many rows of a
-    tape pass before somebody asks for more on `tape.run`. `lockstep_services` are asked whether they are at rest,
+    `speed` is how fast a tape runs (1: as it was), in lockstep it has no meaning. `hold_after` lets only so many rows
+    of a tape pass before somebody asks for more on `tape.run`. `lockstep_services` are asked whether they are at rest,
     `price_readers` those among them that take prices. `prepare` makes tables and streams where they are missing.
     """
 

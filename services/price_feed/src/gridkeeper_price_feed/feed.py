@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from gridkeeper_core.events import PriceSegmentClosed
-from gridkeeper_core.prices.machine import PricePublished, SegmentFinished, SourceBegan, SourceEnded
+from gridkeeper_core.prices.machine import SegmentFinished, SourceBegan, SourceEnded
 from gridkeeper_core.prices.price import Price
 from gridkeeper_price_feed.gate import Gate
 from gridkeeper_price_feed.ports import Facts, PriceBus, PriceRecord, Source
@@ -18,8 +18,10 @@ Announce = Callable[[int], Awaitable[None]]
 
 
 class MarketFeed:
-    """One market. A price is written down before it is published, so that a restart knows the last one; that one is sent
-    again, because the end may have come between the two.
+    """One market.
+
+    A price is written down before it is published, so that a restart knows the last one; that one is sent again,
+    because the end may have come between the two.
     """
 
     def __init__(
@@ -31,7 +33,6 @@ class MarketFeed:
         bus: PriceBus,
         facts: Facts,
         clock: Callable[[], int],
-        tell_prices: bool = False,
     ) -> None:
         self.market = market
         self._source = source
@@ -39,7 +40,6 @@ class MarketFeed:
         self._bus = bus
         self._facts = facts
         self._clock = clock
-        self._tell_prices = tell_prices
         self._is_open = False
 
     @property
@@ -54,8 +54,12 @@ class MarketFeed:
         if last is not None and announce is not None:
             await announce(last.ts_ns)
         await self._record_closed(segments)
-        if last is not None:
-            await self._bus.publish_prices([last])
+        await self.resend()
+
+    async def resend(self) -> None:
+        """Send the last price once more: readers know it by its `source_seq` and pass over what they have."""
+        if self._record.last is not None:
+            await self._bus.publish_prices([self._record.last])
 
     async def publish(self, prices: Sequence[Price]) -> None:
         """Write these down and send them."""
@@ -69,10 +73,6 @@ class MarketFeed:
         closed = self._record.append(prices)
         await self._bus.publish_prices(prices)
         await self._record_closed(closed)
-        if self._tell_prices:
-            await self._facts.submit(
-                PricePublished(now_ns=self._clock(), market=self.market, seq=prices[-1].source_seq)
-            )
 
     async def end(self, reason: str) -> None:
         """No more prices from this source: close its file and say so."""

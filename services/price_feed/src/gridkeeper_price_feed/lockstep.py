@@ -25,7 +25,8 @@ Publish = Callable[[Sequence[Price]], Awaitable[None]]
 class Lockstep:
     """One tape (the rows of all its markets, in order of time) against all services.
 
-    `publish` writes prices down and sends them. `price_seq` is where each market's tape stood when it was taken up again.
+    `publish` writes prices down and sends them, `resend` sends the last of each market once more. `price_seq` is where
+    each market's tape stood when it was taken up again.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Lockstep:
         *,
         neighbours: Neighbours,
         publish: Publish,
+        resend: Callable[[], Awaitable[None]],
         gate: Gate,
         now_ns: int,
         price_seq: dict[str, int],
@@ -44,6 +46,7 @@ class Lockstep:
         self._ahead: deque[Price] = deque()
         self._neighbours = neighbours
         self._publish = publish
+        self._resend = resend
         self._gate = gate
         self._now_ns = now_ns
         self._price_seq = {market: seq for market, seq in price_seq.items() if seq}
@@ -117,8 +120,9 @@ class Lockstep:
                 return answers
             if loop.time() > end_s:
                 raise GridkeeperError("SERVICE_SILENT", field="lockstep", detail="; ".join(reasons) or "no rest")
-            if loop.time() > announce_s:  # a service that was started meanwhile has not heard of it
+            if loop.time() > announce_s:  # a service that was started meanwhile has heard of neither
                 await self._neighbours.announce_clock(self._now_ns)
+                await self._resend()
                 announce_s += ANNOUNCE_AGAIN_S
             earlier = None if reasons else now
             if reasons:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
 import msgspec
@@ -103,6 +102,10 @@ class PriceFeed:
         """Why the service cannot work now; empty when it can."""
         return self.log.unready() + ([self.bus.not_ready_reason] if self.bus.not_ready_reason else [])
 
+    async def _resend(self) -> None:
+        for feed in self.feeds.values():
+            await feed.resend()
+
     async def _in_lockstep(self, source: TapeSource) -> None:
         price_seq = {market: feed.last_seq for market, feed in self.feeds.items()}
         neighbours = NatsNeighbours(
@@ -116,6 +119,7 @@ class PriceFeed:
             source.rows(price_seq),
             neighbours=neighbours,
             publish=lambda prices: publish_all(self.feeds, prices),
+            resend=self._resend,
             gate=self.gate,
             now_ns=self.clock.now_ns(),
             price_seq=price_seq,
@@ -138,18 +142,16 @@ async def serve(settings: PriceFeedSettings, stop: asyncio.Event) -> None:
         if settings.is_tape:
             await requests.serve(TAPE_RUN_SUBJECT, service.tape_run)
         with Health(service.unready, port=settings.health_port) as health:
-            await _until(stop, service, requests, health.keep_beating)
+            await _until(stop, service, requests, health)
     finally:
         await bus.close()
         service.log.close()
 
 
-async def _until(
-    stop: asyncio.Event, service: PriceFeed, requests: RequestServer, keep_beating: Callable[[], Awaitable[None]]
-) -> None:
+async def _until(stop: asyncio.Event, service: PriceFeed, requests: RequestServer, health: Health) -> None:
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(service.bus.watch())
-        beating = tasks.create_task(_forever(keep_beating))
+        beating = tasks.create_task(health.keep_beating())
         logging = tasks.create_task(service.log.run())
         feeding = tasks.create_task(service.feed())
         await stop.wait()
@@ -162,7 +164,3 @@ async def _until(
         await logging
         beating.cancel()
         watching.cancel()
-
-
-async def _forever(call: Callable[[], Awaitable[None]]) -> None:
-    await call()

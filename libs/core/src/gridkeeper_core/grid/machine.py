@@ -88,6 +88,14 @@ class StrategyMachine:
         """One digest per grid."""
         return {stream("grid", grid_id): _digest(state) for grid_id, state in self._grids.items()}
 
+    def fault(self, item: Input, error: Exception) -> list[Draft] | None:
+        """Stop the one grid that an input cannot be taken for; None when the input belongs to no single grid."""
+        grid = self._grids.get(_grid_id_of(item))
+        if grid is None:
+            return None
+        faulted = e.GridFaulted(at_cause=cause_of(item), detail=f"{type(error).__name__}: {error}")
+        return self._decide(grid, item, _then_nothing(lambda d: d.add(faulted)))
+
     # ------------------------------------------------------------ views
 
     def grids(self) -> Iterator[GridState]:
@@ -271,6 +279,17 @@ def _halt_or_resume(d: Decision, fact: e.AccountHalted | e.AccountResumed) -> No
         decide.pause(d, HALTED, fact.author, fact.reason, keep_orders=False)
     else:
         decide.resume(d, (HALTED,), fact.author, fact.reason)
+
+
+def _grid_id_of(item: Input) -> str:
+    match item:
+        case EventSeen():
+            fact = item.event.fact
+            return getattr(fact, "grid_id", "") or grid_of(getattr(fact, "intent_id", ""))
+        case Command():
+            return split_stream(item.target)[1]
+        case _:
+            return ""
 
 
 def _digest(state: GridState) -> str:

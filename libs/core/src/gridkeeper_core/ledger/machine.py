@@ -161,16 +161,14 @@ class _Booking:
         for posted in postings:
             self._draft_account(alias, posted)
         match fact:
-            case OrderFilled() | FillProven():
+            case OrderFilled() | FillProven() if grid_of(fact.intent_id) in self._state.grids:
                 self._fill(grid_of(fact.intent_id), fill_of_fact(fact, alias))
-            case Liquidated():
-                self._fill(self._owner(alias, fact.market_index), fill_of_liquidation(fact, alias))
-            case FundingPaid():
-                self._fund(self._owner(alias, fact.market_index), fact)
+            case Liquidated() if fact.base_e9 and (owner := self._owner(alias, fact.market_index)):
+                self._fill(owner, fill_of_liquidation(fact, alias))
+            case FundingPaid() if owner := self._owner(alias, fact.market_index):
+                self._fund(owner, fact)
 
     def _fill(self, grid_id: str, fill: FillBooked) -> None:
-        if grid_id not in self._state.grids:
-            return
         booked = self._book(grid_id, fill)
         self._draft(stream("ledger", grid_id), with_result(fill, self._state.grids[grid_id].sums, booked))
         for turn in booked.closed:
@@ -187,8 +185,8 @@ class _Booking:
             self._draft_grid(grid_id, cycle)
 
     def _revert(self, alias: str, fact: FillReverted) -> None:
-        account = self._state.account(alias)
-        postings = account.posted_under(fill_key(fact.market_index, fact.fill_record_id))
+        account = self._state.accounts.get(alias)
+        postings = account.posted_under(fill_key(fact.market_index, fact.fill_record_id)) if account else ()
         if not postings:
             return
         self._draft_account(alias, reversal_of(postings))
@@ -199,11 +197,10 @@ class _Booking:
             self._fill(grid_id, reverted_fill(fact, entry, books.opening.market, alias))
 
     def _fund(self, grid_id: str, fact: FundingPaid) -> None:
-        if grid_id in self._state.grids:
-            booked = FundingBooked(
-                market=fact.market, quote_e6=fact.quote_e6, signature=fact.signature, index=fact.index, slot=fact.slot
-            )
-            self._draft_grid(grid_id, booked)
+        booked = FundingBooked(
+            market=fact.market, quote_e6=fact.quote_e6, signature=fact.signature, index=fact.index, slot=fact.slot
+        )
+        self._draft_grid(grid_id, booked)
 
     def _prove(self, alias: str, snapshot: AccountSnapshot) -> None:
         account = self._state.account(alias)
@@ -283,7 +280,9 @@ class _Booking:
         books = state.grids.pop(grid_id)
         clock = state.clocks.pop(grid_id)
         state.stopped[grid_id] = StoppedGrid(
-            market=books.opening.market, price_e6=clock.price_e6, sums=msgspec.structs.replace(books.sums, cells={})
+            market=books.opening.market,
+            price_e6=books.opening.start_price_e6 if clock.price_e6 is None else clock.price_e6,
+            sums=msgspec.structs.replace(books.sums, cells={}),
         )
         state.owners = {market: owner for market, owner in state.owners.items() if owner != grid_id}
 

@@ -54,10 +54,10 @@ class MarkClock:
 
 
 class StoppedGrid(msgspec.Struct, frozen=True, kw_only=True):
-    """What is left of a stopped grid: its market, its last price and its sums, without cells."""
+    """What is left of a stopped grid: its market, the price of its last mark and its sums, without cells."""
 
     market: str
-    price_e6: int | None
+    price_e6: int
     sums: Sums
 
 

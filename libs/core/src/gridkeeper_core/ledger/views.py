@@ -52,7 +52,7 @@ def grid_view(state: LedgerState, grid_id: str, price_e6: int | None = None) -> 
     """
     if grid_id in state.stopped:
         stopped = state.stopped[grid_id]
-        price = _first(price_e6, state.prices_e6.get(stopped.market), stopped.price_e6, 0)
+        price = _first(price_e6, state.prices_e6.get(stopped.market), stopped.price_e6)
         result = result_at(stopped.sums, price)
         return GridView(grid_id=grid_id, market=stopped.market, is_open=False, result=result, lines=())
     books = state.grids.get(grid_id)

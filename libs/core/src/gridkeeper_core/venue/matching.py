@@ -11,7 +11,7 @@ from gridkeeper_core.market import round_down_to
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.units import NS_PER_S
 from gridkeeper_core.venue.filling import BY_EXPIRY, NOTHING_TO_REDUCE, cancel, fill, reducible_e9, trigger, with_order
-from gridkeeper_core.venue.records import VenueRecord
+from gridkeeper_core.venue.records import PlacedRecord, TriggerRecord, VenueRecord
 from gridkeeper_core.venue.state import Account, FillBatch, FillRules, Market, MarketRules, Order
 
 NO_BUY_E6 = 0
@@ -68,11 +68,12 @@ class Round:
         self._now_s = now_ns // NS_PER_S
         self._records: dict[str, list[VenueRecord]] = {}
 
-    def run(self) -> list[FillBatch]:
-        """Applies the row; `accounts` and `market` are then as it left them."""
+    def run(self, *, trades: bool) -> list[FillBatch]:
+        """Applies the row; `accounts` and `market` are then as it left them. Without `trades` nothing resting fills."""
         for name in list(self.accounts):
             self._keep(name)
-        self._fill_resting()
+        if trades:
+            self._fill_resting()
         return [
             FillBatch(account=name, records=numbered(records[first : first + _RECORDS_PER_BATCH]))
             for name, records in self._records.items()
@@ -175,8 +176,17 @@ class Round:
 
 
 def numbered(records: Iterable[VenueRecord]) -> tuple[VenueRecord, ...]:
-    """The records of one transaction with their places in it, from 0."""
-    return tuple(msgspec.structs.replace(record, index=index) for index, record in enumerate(records))
+    """The records of one transaction with their places among the events the program logs for it, from 0.
+
+    The program logs two events for a place, of which the second is the record, and two for a trigger, of which the
+    first is.
+    """
+    found = []
+    events = 0
+    for record in records:
+        found.append(msgspec.structs.replace(record, index=events + isinstance(record, PlacedRecord)))
+        events += 2 if isinstance(record, PlacedRecord | TriggerRecord) else 1
+    return tuple(found)
 
 
 def _depth_e6(order: Order) -> int:

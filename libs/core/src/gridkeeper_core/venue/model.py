@@ -19,6 +19,7 @@ from gridkeeper_core.venue.matching import NOTHING, Reach, Round, numbered, reac
 from gridkeeper_core.venue.placing import check_margin, place
 from gridkeeper_core.venue.records import (
     FundingRecord,
+    OrderType,
     PlaceOrder,
     Roll,
     SettleRecord,
@@ -82,9 +83,9 @@ class VenueModel:
         reach = self._reach_of(self.market_named(symbol).spec.index)
         return None if reach == NOTHING else (reach.buy_e6, reach.sell_e6)
 
-    def next_deadline_ns(self, symbol: str) -> int | None:
-        """The first moment at which a row at any price would make a keeper remove a lapsed order; None = never."""
-        until_s = self._reach_of(self.market_named(symbol).spec.index).until_s
+    def next_deadline_ns(self) -> int | None:
+        """The first moment at which a keeper removes a lapsed order; None = never."""
+        until_s = min((self._reach_of(index).until_s for index in self._markets), default=NOTHING.until_s)
         return None if until_s == NOTHING.until_s else (until_s + 1) * NS_PER_S
 
     def read(self, account: str, alias: str, lamports: int = 0) -> VenueAccount:
@@ -95,7 +96,11 @@ class VenueModel:
             slot=self.slot,
             deposit_e6=held.deposit_e6,
             orders=tuple(_venue_order(order) for order in held.open_orders),
-            positions=tuple(self._position_state(held, index) for index in sorted(held.positions)),
+            positions=tuple(
+                self._position_state(held, index)
+                for index, position in sorted(held.positions.items())
+                if position.base_e9 or position.quote_asset_e6
+            ),
             next_order_id=held.next_order_id,
             being_liquidated=bool(held.positions) and free_collateral_e6(held, self._markets, "maintenance") < 0,
             lamports=lamports,
@@ -214,10 +219,27 @@ class VenueModel:
         self._markets[index] = market
         if self._reach_of(index).holds(row.oracle_e6, self.now_ns // NS_PER_S):
             return []
-        this_round = Round(self._accounts, market, row, self._fills, self.now_ns)
-        batches = this_round.run()
-        self._markets[index] = this_round.market
-        self._reach.pop(index, None)
+        return self._run_round(market, row, trades=True)
+
+    def run_keepers(self) -> list[FillBatch]:
+        """What keepers do without a new price: remove lapsed orders, fire triggers, fill takers at the present price.
+
+        To be called after each transaction and at `next_deadline_ns`; a row does the same.
+        """
+        batches = []
+        for index in sorted(self._markets):
+            market = self._markets[index]
+            reach = self._reach_of(index)
+            is_due = self.now_ns // NS_PER_S > reach.until_s
+            if market.oracle_e6 and (is_due or reach.sell_e6 <= market.oracle_e6 or reach.buy_e6 >= market.oracle_e6):
+                row = Price(
+                    market=market.spec.symbol,
+                    source="",
+                    source_seq=market.source_seq,
+                    ts_ns=self.now_ns,
+                    oracle_e6=market.oracle_e6,
+                )
+                batches += self._run_round(market, row, trades=False)
         return batches
 
     def pay_funding(self, symbol: str, rate_e9: int) -> list[FillBatch]:
@@ -297,6 +319,13 @@ class VenueModel:
         self._keep(account, held)
         return records
 
+    def _run_round(self, market: Market, row: Price, *, trades: bool) -> list[FillBatch]:
+        this_round = Round(self._accounts, market, row, self._fills, self.now_ns)
+        batches = this_round.run(trades=trades)
+        self._markets[market.spec.index] = this_round.market
+        self._reach.pop(market.spec.index, None)
+        return batches
+
     def _keep(self, account: str, held: Account) -> None:
         self._accounts[account] = held
         self._reach.clear()
@@ -337,6 +366,13 @@ def _venue_order(order: Order) -> VenueOrder:
         filled_e9=order.filled_e9,
         reduce_only=order.reduce_only,
         max_ts=order.max_ts,
-        order_type=order.order_type,
+        order_type=_live_type(order),
         trigger_e6=order.trigger_e6,
     )
+
+
+def _live_type(order: Order) -> OrderType:
+    """A trigger order that was triggered rests or fills like the order it stands for."""
+    if not order.triggered:
+        return order.order_type
+    return "market" if order.order_type == "trigger_market" else "limit"

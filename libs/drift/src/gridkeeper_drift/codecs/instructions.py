@@ -71,7 +71,8 @@ class ParsedInstruction(NamedTuple):
 
 def order_params(place: PlaceOrder) -> Any:
     """One order as driftpy's OrderParams."""
-    above = OrderTriggerCondition.Above() if place.trigger_above else OrderTriggerCondition.Below()
+    # Without a trigger the condition means nothing; it is what driftpy sends then.
+    above = place.trigger_above or not place.trigger_e6
     return OrderParams(
         order_type=_ORDER_TYPES[place.order_type],
         market_type=MarketType.Perp(),
@@ -85,7 +86,7 @@ def order_params(place: PlaceOrder) -> Any:
         bit_flags=_IMMEDIATE_OR_CANCEL if place.immediate_or_cancel else 0,
         max_ts=place.max_ts or None,
         trigger_price=place.trigger_e6 or None,
-        trigger_condition=above,
+        trigger_condition=OrderTriggerCondition.Above() if above else OrderTriggerCondition.Below(),
     )
 
 

@@ -81,14 +81,13 @@ class EmbeddedServer(ABC):
 
         Raises GridkeeperError SERVER_FAILED when it is not ready `within_s`.
         """
-        self.prepare()
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
+            self.prepare()  # at each attempt: somebody may have taken the port meanwhile
             self.spawn()
             if self._becomes_ready(deadline):
                 return
             time.sleep(_RETRY_S)
-            self.end_leftovers()
         self.stop()
         raise GridkeeperError("SERVER_FAILED", field=self.name, do=f"See {self.log}.", detail=last_line(self.log))
 

@@ -28,9 +28,9 @@ class NatsPrices:
         self._bus = bus
 
     async def publish_prices(self, prices: Sequence[Price]) -> None:
-        """See `PriceBus`. While the bus is away it waits; whoever watches the connection ends the service in the end."""
+        """See `PriceBus`. While the bus is away it waits; who watches the connection ends the service in the end."""
         for price in prices:
-            while not await publish_price(self._bus, price):
+            while not await publish_price(self._bus, price):  # noqa: ASYNC110  # the client has no such event
                 await asyncio.sleep(RECONNECT_POLL_S)
             metrics.LAST_PRICE.labels(price.market).set(price.ts_ns / NS_PER_S)
 

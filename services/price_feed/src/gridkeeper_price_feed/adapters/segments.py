@@ -67,9 +67,8 @@ class SegmentFiles:
             path.unlink(missing_ok=True)
         known = {segment.file for segment in unrecorded}
         closed = sorted(self._folder.glob("*" + _CLOSED), key=_first_seq_of)
-        for path in closed:
-            if _first_seq_of(path) > self._closed_seq and path.name not in known:
-                unrecorded.append(self._described(path))
+        new = [path for path in closed if _first_seq_of(path) > self._closed_seq and path.name not in known]
+        unrecorded += [self._described(path) for path in new]
         if closed:
             self._last = _read_closed(closed[-1])[-1]
         return sorted(unrecorded, key=lambda segment: segment.first_seq)

@@ -1,4 +1,4 @@
-"""Gives prices when their time has come: a synthetic market by the host's clock, a tape by its own, so many times faster."""
+"""Gives prices when their time has come: a synthetic market by the host's clock, a tape by its own."""
 
 from __future__ import annotations
 

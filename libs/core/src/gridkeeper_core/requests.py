@@ -1,0 +1,112 @@
+"""What the command and the services say to each other by request and reply; amounts stay integers on this wire."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gridkeeper_core.inputs import CommandBody
+
+
+class CommandRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A command to one stream. The same `key` again repeats the first answer."""
+
+    key: str
+    author: str
+    reason: str
+    body: CommandBody
+
+
+class CommandReply(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command led to, after its commit: the target's stream and version, and the facts' topics."""
+
+    stream: str
+    version: int
+    topics: tuple[str, ...]
+
+
+class OrderView(msgspec.Struct, frozen=True, kw_only=True):
+    """An order the grid has on the venue or on its way there."""
+
+    intent_id: str
+    side: str
+    cell: int
+    price_e6: int
+    size_e9: int
+    filled_e9: int
+    unwanted: str
+
+
+class GridView(msgspec.Struct, frozen=True, kw_only=True):
+    """A grid as strategy sees it. `wanted_orders` is how many should be live, `gap` the level without an order."""
+
+    id: str
+    market: str
+    account: str
+    state: str
+    reasons: tuple[str, ...]
+    price_e6: int | None
+    price_ns: int | None
+    gap: int | None
+    position_e9: int
+    fills: int
+    turns: int
+    cash_e6: int
+    fees_e6: int
+    live_orders: int
+    wanted_orders: int
+    lower_e6: int
+    upper_e6: int
+    range_left: str
+
+
+class GridDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """One grid with its levels, cells and orders, and the text of its file."""
+
+    view: GridView
+    levels_e6: tuple[int, ...]
+    sizes_e9: tuple[int, ...]
+    held_e9: tuple[int, ...]
+    cycles: tuple[int, ...]
+    orders: tuple[OrderView, ...]
+    source: str
+
+
+class PositionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A position as execution's record has it."""
+
+    market: str
+    base_e9: int
+    quote_entry_e6: int
+    quote_asset_e6: int
+    quote_break_even_e6: int
+
+
+class AccountView(msgspec.Struct, frozen=True, kw_only=True):
+    """An account as execution sees it."""
+
+    alias: str
+    phase: str
+    differs: bool
+    halted: str
+    open_orders: int
+    free_slots: int
+    in_flight: str
+    deposit_e6: int
+    positions: tuple[PositionView, ...]
+    grids: tuple[str, ...]
+    lamports_spent: int
+
+
+class Heads(msgspec.Struct, frozen=True, kw_only=True):
+    """One instant of a service: the digest of every state, and every stream's version and last hash."""
+
+    service: str
+    head_id: int
+    digests: dict[str, str]
+    streams: dict[str, tuple[int, str]]
+
+
+class GridQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which grid; empty = all."""
+
+    id: str = ""

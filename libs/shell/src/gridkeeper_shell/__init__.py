@@ -1,0 +1,1 @@
+"""What every deciding service is put together from: log, bus, outbox, inbox, health, in one order of life."""

@@ -1,0 +1,109 @@
+"""What landed, in which slot, and how final it is: the chain without the programs on it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+from solders.hash import Hash
+
+from gridkeeper_core.venue.state import slot_at
+
+BLOCKHASH_LIFE_SLOTS = 150
+_MILLISECONDS_PER_SLOT = 400
+_GENESIS = b"gridkeeper sandbox"
+Commitment = Literal["processed", "confirmed", "finalized"]
+
+
+class Landed(msgspec.Struct, frozen=True, kw_only=True):
+    """A transaction on the chain. `error` is its error as the chain's JSON, None for success; `keys` are all it names."""
+
+    signature: str
+    slot: int
+    data: bytes
+    keys: tuple[str, ...]
+    loaded_writable: int
+    loaded_readonly: int
+    error: Any
+    logs: tuple[str, ...]
+    fee_lamports: int
+    units: int
+
+
+class Chain:
+    """One transaction after the other. A slot is a moment of 400 ms, so slots need no memory and none is ever skipped."""
+
+    def __init__(self, *, confirmed_slots: int, finalized_slots: int) -> None:
+        self._depths = {"processed": 0, "confirmed": confirmed_slots, "finalized": finalized_slots}
+        self.landed: list[Landed] = []
+        self._places: dict[str, int] = {}
+        self._by_key: dict[str, list[int]] = {}
+
+    def land(self, transaction: Landed) -> None:
+        """Appends a transaction; its slot is not below the last one's."""
+        place = len(self.landed)
+        self.landed.append(transaction)
+        self._places[transaction.signature] = place
+        for key in transaction.keys:
+            self._by_key.setdefault(key, []).append(place)
+
+    def find(self, signature: str) -> Landed | None:
+        """The transaction with this signature."""
+        place = self._places.get(signature)
+        return None if place is None else self.landed[place]
+
+    def slot(self, now_ns: int, commitment: Commitment) -> int:
+        """The newest slot at that commitment, which is also the block height."""
+        return max(0, slot_at(now_ns) - self._depths[commitment])
+
+    def commitment_of(self, transaction: Landed, now_ns: int) -> Commitment:
+        """How final a landed transaction is now."""
+        for commitment in ("finalized", "confirmed"):
+            if transaction.slot <= self.slot(now_ns, commitment):
+                return commitment
+        return "processed"
+
+    def naming(
+        self, key: str, now_ns: int, *, commitment: Commitment, before: str, until: str, limit: int
+    ) -> list[Landed]:
+        """Transactions that name an account, newest first: older than `before`, newer than `until`."""
+        newest = self.slot(now_ns, commitment)
+        below = self._places.get(before, len(self.landed) if not before else -1)
+        above = self._places.get(until, -1)
+        found: list[Landed] = []
+        for place in reversed(self._by_key.get(key, [])):
+            if place <= above or len(found) == limit:
+                break
+            if place < below and self.landed[place].slot <= newest:
+                found.append(self.landed[place])
+        return found
+
+    def blockhash(self, now_ns: int) -> tuple[Hash, int]:
+        """A new blockhash and the last block height at which it is valid.
+
+        It says itself of which slot it is, so that it is known again after a restart; and it changes with every
+        transaction, so that the same order can be placed twice while a tape stands still.
+        """
+        slot = slot_at(now_ns)
+        return _hash_of(slot, len(self.landed)), slot + BLOCKHASH_LIFE_SLOTS
+
+    def is_recent(self, blockhash: Hash, now_ns: int) -> bool:
+        """Whether a transaction with this blockhash may still land."""
+        slot, count = (int.from_bytes(bytes(blockhash)[first : first + 8]) for first in (0, 8))
+        return _hash_of(slot, count) == blockhash and slot_at(now_ns) <= slot + BLOCKHASH_LIFE_SLOTS
+
+
+def genesis_hash() -> Hash:
+    """By which clients tell clusters apart."""
+    return Hash(hashlib.sha256(_GENESIS).digest())
+
+
+def block_time_s(slot: int) -> int:
+    """The chain's clock at a slot."""
+    return slot * _MILLISECONDS_PER_SLOT // 1000
+
+
+def _hash_of(slot: int, count: int) -> Hash:
+    head = slot.to_bytes(8) + count.to_bytes(8)
+    return Hash(head + hashlib.sha256(_GENESIS + head).digest()[:16])

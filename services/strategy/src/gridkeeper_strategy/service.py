@@ -1,0 +1,35 @@
+"""Puts strategy together: its machine in the shell, its requests, what it does with an input it cannot take."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gridkeeper_core.grid.machine import StrategyMachine
+from gridkeeper_core.names import query_subject
+from gridkeeper_core.quiet import Band
+from gridkeeper_shell.shell import Shell, live
+from gridkeeper_strategy.config import SERVICE, StrategySettings
+from gridkeeper_strategy.handlers import GridRequests
+
+
+async def serve(settings: StrategySettings, stop: asyncio.Event) -> None:
+    """The whole life of the service, until `stop` is set. Raises when it must end."""
+    machine = StrategyMachine()
+    shell = Shell(
+        service=SERVICE,
+        machine=machine,
+        settings=settings,
+        reads=("execution",),
+        takes_prices=True,
+        on_poison=machine.fault,
+        band=lambda: {market: Band(low, high) for market, (low, high) in machine.bands().items()},
+    )
+    requests = GridRequests(shell, machine)
+
+    async def prepare() -> tuple[()]:
+        await shell.serve(f"cmd.{settings.shard}.grid.*.*", requests.command)
+        await shell.serve(query_subject(settings.shard, SERVICE, "grids"), requests.grids)
+        await shell.serve(query_subject(settings.shard, SERVICE, "grid"), requests.grid)
+        return ()
+
+    await live(shell, stop, prepare)
