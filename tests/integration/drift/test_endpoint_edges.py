@@ -431,14 +431,19 @@ def poller(rpc: RpcClient) -> AccountPoller:
     return AccountPoller(rpc, [*watched, WatchedAccount("second", SIGNER.public_key, 1, SIGNER.public_key)], [0])
 
 
-async def test_a_poll_tells_which_accounts_changed(endpoint: ScriptedEndpoint, poller: AccountPoller) -> None:
+async def test_an_account_counts_as_changed_until_it_is_walked(
+    endpoint: ScriptedEndpoint, poller: AccountPoller
+) -> None:
     serve_accounts(endpoint, 10, exchange())
     first = await poller.poll()
     assert first.changed == {"main"}
     assert set(first.users) == {"main"}
     assert first.lamports == {"main": 77, "second": 77}
+    assert (await poller.poll()).changed == {"main"}
+    poller.walked("main")
     assert (await poller.poll()).changed == frozenset()
     serve_accounts(endpoint, 11, exchange(next_order_id=2))
+    assert (await poller.poll()).changed == {"main"}
     assert (await poller.poll()).changed == {"main"}
 
 
@@ -447,6 +452,7 @@ async def test_a_node_that_lags_does_not_turn_the_account_back(
 ) -> None:
     serve_accounts(endpoint, 11, exchange(next_order_id=2))
     await poller.poll()
+    poller.walked("main")
     serve_accounts(endpoint, 10, exchange(next_order_id=1))
     late = await poller.poll()
     assert (late.slot, late.changed) == (11, frozenset())

@@ -19,12 +19,14 @@ from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.venue.records import PlaceOrder, Roll
 from gridkeeper_drift.codecs import addresses
 from gridkeeper_drift.codecs.instructions import ParsedInstruction, order_params, parse_instruction
+from gridkeeper_drift.codecs.user import decode_user, encode_user
+from gridkeeper_drift.failure import RpcUnreachableError
 from gridkeeper_drift.keys import Signer
 from gridkeeper_drift.rpc import RpcClient
 from gridkeeper_drift.sender import Landed
 from gridkeeper_drift.venue import Account, DriftVenue
 from support.drift_accounts import BTC_ORACLE, MINT, QUOTE_ORACLE, SOL_ORACLE, exchange, served
-from support.scripted_rpc import ScriptedEndpoint, in_context, scripted_endpoint
+from support.scripted_rpc import RefusalError, ScriptedEndpoint, in_context, scripted_endpoint
 
 OWNER, DELEGATE = (Signer(Keypair.from_seed(bytes([number] * 32))) for number in (1, 2))
 BUY = PlaceOrder(user_order_id=3, market_index=0, side="buy", price_e6=149_000_000, size_e9=10**9, post_only="must")
@@ -110,6 +112,45 @@ async def test_an_order_in_a_market_nobody_polls_is_refused(venue: DriftVenue) -
     stray = PlaceOrder(user_order_id=1, market_index=5, side="buy", price_e6=1, size_e9=1, post_only="must")
     with pytest.raises(GridkeeperError, match="MARKET_UNKNOWN"):
         venue.sign(Roll(alias="main", purpose="roll", cancel_order_ids=(), places=(stray,)))
+
+
+async def test_an_account_is_read_when_it_holds_still_while_it_is_walked(
+    endpoint: ScriptedEndpoint, venue: DriftVenue
+) -> None:
+    accounts = exchange(OWNER.public_key, DELEGATE.public_key)
+    user = addresses.user_address(OWNER.public_key, 0)
+    moved = decode_user(accounts[user])
+    moved = moved._replace(tail=moved.tail._replace(next_order_id=99))
+    walks = 0
+
+    def walk(_: list[Any]) -> list[Any]:
+        nonlocal walks
+        walks += 1
+        if walks == 1:
+            served(endpoint, {**accounts, user: encode_user(moved)}, slot=101)
+        return []
+
+    endpoint.answers["getSignaturesForAddress"] = walk
+    account, found = await venue.read_with_walk("main", "")
+    assert (account.slot, account.next_order_id, walks) == (101, 99, 2)
+    assert found.transactions == ()
+    assert (await venue.poll()).changed == frozenset()
+
+
+async def test_a_walk_that_failed_leaves_the_account_changed(endpoint: ScriptedEndpoint, venue: DriftVenue) -> None:
+    def behind(_: list[Any]) -> Any:
+        raise RefusalError(-32005, "Node is behind")
+
+    endpoint.answers["getSignaturesForAddress"] = behind
+    assert (await venue.poll()).changed == {"main"}
+    with pytest.raises(RpcUnreachableError):
+        await venue.walk("main", "")
+    assert (await venue.poll()).changed == {"main"}
+
+
+async def test_a_delegate_cannot_set_up_an_account(venue: DriftVenue) -> None:
+    with pytest.raises(GridkeeperError, match="expected the owner"):
+        await venue.set_up_account("main", "Main", 1)
 
 
 async def test_an_account_is_set_up_once_and_then_only_paid_into(endpoint: ScriptedEndpoint) -> None:

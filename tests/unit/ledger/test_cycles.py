@@ -43,3 +43,13 @@ def test_a_sale_without_anything_held_waits_for_its_purchase() -> None:
     short = match_fill(Cell(size_e9=E9), fill("sell", 4, 110))
     assert (short.grid_quote_e6, short.cell.held_e9) == (0, -E9)
     assert match_fill(short.cell, fill("buy", 4, 100)).grid_quote_e6 == 10 * E6
+
+
+def test_a_lot_that_spans_two_turns_is_split_between_them() -> None:
+    cell = match_fill(Cell(size_e9=E9), fill("buy", 3, 100)).cell
+    cell = match_fill(cell, fill("sell", 2, 112)).cell
+    cell = match_fill(cell, fill("buy", 3, 96)).cell
+    rest = match_fill(cell, fill("sell", 4, 112))
+    # Three quarters at 100 and one at 96 make the turn; half of a cell, bought at 96, belongs to the next.
+    assert [(turn.base_e9, turn.profit_e6) for turn in rest.closed] == [(E9, 3 * 3 * E6 + 4 * E6)]
+    assert (rest.cell.turn.base_e9, rest.cell.turn.profit_e6) == (E9 // 2, 2 * 4 * E6)

@@ -335,3 +335,13 @@ def test_a_question_about_something_unknown_is_refused(view: object, code: str) 
     assert callable(view)
     with pytest.raises(GridkeeperError, match=code):
         view(LedgerMachine().state, "nobody")
+
+
+def test_what_came_before_the_last_but_one_snapshot_is_forgotten(story: Story) -> None:
+    held = {"base_e9": E9, "quote_e6": -100 * E6}
+    story.account(snapshot(0, 0), filled(1, "buy", 1), snapshot(2, 0, **held))
+    assert story.account(filled(1, "buy", 1)) == []
+    books = state_of(story).state.accounts[ALIAS]
+    assert [posted.slot for posted in books.recent()] == [1]
+    story.account(snapshot(3, 0, **held))
+    assert books.recent() == ()

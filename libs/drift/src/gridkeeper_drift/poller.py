@@ -30,7 +30,7 @@ class WatchedAccount(NamedTuple):
 
 
 class Poll(NamedTuple):
-    """All watched accounts at `slot`. `changed` are the aliases whose User account differs from the poll before.
+    """All watched accounts at `slot`. `changed` are the aliases whose User account changed since they were walked.
 
     `users` and `user_stats` lack accounts that do not exist; `lamports` are the signers' balances.
     """
@@ -58,6 +58,7 @@ class AccountPoller:
         self._oracles: dict[int, Pubkey] = {}
         self._decoded: dict[tuple[str, str], tuple[bytes, dict[str, Any]]] = {}
         self._last: Poll | None = None
+        self._changed: frozenset[str] = frozenset()
 
     @property
     def last(self) -> Poll | None:
@@ -84,9 +85,18 @@ class AccountPoller:
             self._oracles = oracles
         if self._last is not None and read.slot < self._last.slot:
             # The endpoint is a pool and this node lags: what we know already is newer.
-            return self._last._replace(changed=frozenset())
-        self._last = read._replace(changed=self._changed(read.users))
+            return self._last._replace(changed=self._changed)
+        self._changed |= self._differing(read.users)
+        self._last = read._replace(changed=self._changed)
         return self._last
+
+    def walked(self, alias: str) -> None:
+        """Says that the account's transactions are being walked: only what changes from now on counts as changed."""
+        self._changed -= {alias}
+
+    def not_walked(self, alias: str) -> None:
+        """Takes `walked` back: the walk could not be finished."""
+        self._changed |= {alias}
 
     async def _read(self) -> Poll:
         keys = self._keys()
@@ -119,7 +129,7 @@ class AccountPoller:
         keys += [oracle for oracle in self._oracles.values() if oracle != Pubkey.default()]
         return list(dict.fromkeys(str(key) for key in keys))
 
-    def _changed(self, users: Mapping[str, User]) -> frozenset[str]:
+    def _differing(self, users: Mapping[str, User]) -> frozenset[str]:
         # A decoded User holds every byte of its account, so it differs exactly where the bytes do.
         before = self._last.users if self._last is not None else {}
         return frozenset(a.alias for a in self._watched if before.get(a.alias) != users.get(a.alias))

@@ -13,11 +13,12 @@ from solders.pubkey import Pubkey
 
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.market import MarketSpec
-from gridkeeper_core.venue.records import Roll, Signed, VenueAccount
+from gridkeeper_core.venue.records import Roll, SeenTransaction, Signed, VenueAccount
 from gridkeeper_drift.codecs import addresses, instructions
 from gridkeeper_drift.codecs.accounts import OraclePrice, decode_account, market_spec, market_symbol, venue_account
 from gridkeeper_drift.codecs.addresses import decode_lookup_table
 from gridkeeper_drift.codecs.instructions import MarketAccounts, Trader
+from gridkeeper_drift.failure import RpcUnreachableError
 from gridkeeper_drift.keys import Signer
 from gridkeeper_drift.poller import AccountPoller, Poll, WatchedAccount
 from gridkeeper_drift.rpc import MAX_KEYS, RpcClient
@@ -25,6 +26,7 @@ from gridkeeper_drift.schedule import Priority
 from gridkeeper_drift.sender import Gone, Landed, Outcome, TransactionSender
 from gridkeeper_drift.walker import LogWalker, Walk
 
+_STILL_ATTEMPTS = 20
 _UNITS_BASE = 60_000
 _UNITS_PER_PLACE = 20_000
 _UNITS_PER_CANCEL = 6_000
@@ -173,7 +175,32 @@ class DriftVenue:
 
     async def walk(self, alias: str, cursor: str) -> Walk:
         """The account's transactions after `cursor` ("" for all), oldest first, and the new cursor."""
-        return await self._walkers[alias].walk(cursor)
+        self._poller.walked(alias)
+        try:
+            return await self._walkers[alias].walk(cursor)
+        except BaseException:
+            self._poller.not_walked(alias)
+            raise
+
+    async def read_with_walk(self, alias: str, cursor: str) -> tuple[VenueAccount, Walk]:
+        """The account, and a walk that holds every transaction up to it: it did not change while it was walked.
+
+        Raises ACCOUNT_UNKNOWN, and RpcUnreachableError where the account never holds still.
+        """
+        transactions: list[SeenTransaction] = []
+        vanished: list[str] = []
+        before = await self.poll()
+        for _ in range(_STILL_ATTEMPTS):
+            walk = await self.walk(alias, cursor)
+            transactions += walk.transactions
+            vanished += walk.vanished
+            cursor = walk.cursor
+            after = await self.poll()
+            if after.users.get(alias) == before.users.get(alias):
+                whole = walk._replace(transactions=tuple(transactions), vanished=tuple(vanished))
+                return self.account_of(after, alias), whole
+            before = after
+        raise RpcUnreachableError("getMultipleAccounts", f"The account changed {_STILL_ATTEMPTS} times while walked.")
 
     async def chain_time_s(self) -> int:
         """The chain's clock at the newest confirmed slot, in seconds."""
@@ -182,6 +209,7 @@ class DriftVenue:
     async def set_up_account(self, alias: str, name: str, deposit_e6: int, *, token_account: str = "") -> Landed | Gone:
         """Creates the sub-account (and the authority's UserStats with its first one) and deposits; the owner signs.
 
+        Raises BAD_VALUE where the account's signer is not its owner.
         `token_account` is where the deposit comes from, the owner's associated one by default.
         """
         found = await self.poll()
@@ -208,6 +236,10 @@ class DriftVenue:
         return await self._owner_sends(account, [part])
 
     async def _owner_sends(self, account: Account, parts: Sequence[Instruction]) -> Landed | Gone:
+        if account.signer.public_key != account.authority:
+            raise GridkeeperError(
+                "BAD_VALUE", field="signer", value=account.signer.public_key, expected=f"the owner {account.authority}"
+            )
         await self._sender.prepare()
         signed = self._sender.sign(account.signer, parts, compute_units=_UNITS_OF_SETTING_UP)
         return await self._sender.deliver(signed)

@@ -6,10 +6,10 @@ import os
 import sys
 
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_strategy.config import PREFIX, SERVICE, StrategySettings
-from gridkeeper_strategy.service import serve
 from gridkeeper_runtime.life import run_until_stopped
 from gridkeeper_runtime.settings import read_settings
+from gridkeeper_strategy.config import PREFIX, SERVICE, StrategySettings
+from gridkeeper_strategy.service import serve
 
 
 def main() -> int:

@@ -137,7 +137,7 @@ class GridBooks:
 
     def book(self, entry: Entry) -> Booked:
         """Take an entry, in whatever order it arrives."""
-        if self._entries and entry.order == ():
+        if self._entries and entry.order < self._entries[-1].order:
             entries = list(self._entries)
             bisect.insort(entries, entry, key=_order)
             return self._remake(entries)

@@ -11,8 +11,9 @@ from gridkeeper_core.orders.plan import Markets, Placement, Plan, make_plan
 from gridkeeper_core.orders.state import AccountState
 from gridkeeper_core.venue import records as r
 
-Signer = Callable[[r.Roll], r.Signed]
-"""Signs what a roll says for its account. Local, so that it can happen inside a decision."""
+Signer = Callable[[r.Roll], r.Signed | None]
+"""Signs what a roll says for its account. Local, so that it can happen inside a decision; None when it cannot sign now
+(it has no fresh blockhash): then all stays queued, and a later input tries again."""
 
 LAPSED = "lapse"
 """Why an order whose life is over is cancelled."""
@@ -53,17 +54,14 @@ def wanted(d: AccountDecision, fact: e.OrdersWanted) -> None:
         return
     ahead = queue(d.state, queued)
     plan = make_plan(ahead, d.markets, d.now_ns)
-    if _covers(plan, ahead):
-        _carry_out(d, plan)
-    else:
+    if not _covers(plan, ahead) or not _carry_out(d, plan):
         d.add(queued)
 
 
 def advance(d: AccountDecision) -> None:
     """The tail of every decision: sign the next transaction when one is due."""
     plan = make_plan(d.state, d.markets, d.now_ns)
-    if plan.has_transaction or plan.refused:
-        _carry_out(d, plan)
+    _carry_out(d, plan)
 
 
 def _covers(plan: Plan, ahead: AccountState) -> bool:
@@ -72,18 +70,29 @@ def _covers(plan: Plan, ahead: AccountState) -> bool:
     return len(plan.cancels) == unwanted and len(plan.places) + len(plan.refused) == len(ahead.queued)
 
 
-def _carry_out(d: AccountDecision, plan: Plan) -> None:
+def _carry_out(d: AccountDecision, plan: Plan) -> bool:
+    """Record what the plan refuses and signs; False when it could not be signed, and then nothing is recorded."""
+    roll = _roll(d.state.alias, plan)
+    signed = d.sign(roll) if plan.has_transaction else None
+    if plan.has_transaction and signed is None:
+        return False
     for refusal in plan.refused:
         d.add(e.OrderRefused(intent_id=refusal.order.intent_id, attempt=0, code=refusal.code, detail=refusal.detail))
-    if not plan.has_transaction:
-        return
-    roll = r.Roll(
-        alias=d.state.alias,
+    if signed is not None:
+        _record_signed(d, plan, roll, signed)
+    return True
+
+
+def _roll(alias: str, plan: Plan) -> r.Roll:
+    return r.Roll(
+        alias=alias,
         purpose="roll",
         cancel_order_ids=tuple(ref.order_id for ref in plan.cancels),
         places=tuple(_place_order(p) for p in plan.places),
     )
-    signed = d.sign(roll)
+
+
+def _record_signed(d: AccountDecision, plan: Plan, roll: r.Roll, signed: r.Signed) -> None:
     for place in plan.places:
         d.add(_accepted(place, signed.signature))
     d.add(

@@ -40,7 +40,7 @@ _TX_FACTS = (e.TransactionSigned, e.TransactionLanded, e.TransactionFailed, e.Tr
 class ExecutionMachine:
     """All accounts of one shard. See `gridkeeper_core.machine.Machine`.
 
-    `sign` turns a roll into signed bytes; it must be local and may be called inside `accept`.
+    `sign` turns a roll into signed bytes, see `Signer`.
     """
 
     def __init__(self, sign: Signer) -> None:
@@ -116,17 +116,13 @@ class ExecutionMachine:
     # ------------------------------------------------------------ inputs
 
     def _price(self, item: PriceTick) -> list[Draft]:
-        """A price decides nothing here, except that queued orders may have waited for one."""
+        """A price decides nothing here, except that what waits is tried again."""
         price = item.price
         known = self._prices.get(price.market)
         if known is not None and known.source_seq >= price.source_seq:
             return []
         self._prices[price.market] = price
-        waiting = [
-            alias
-            for alias, state in self._accounts.items()
-            if any(q.market == price.market for q in state.queued.values())
-        ]
+        waiting = [alias for alias, state in self._accounts.items() if state.has_work]
         return [draft for alias in waiting for draft in self._decide(alias, item, lambda _: None)]
 
     def _event(self, item: EventSeen) -> list[Draft]:

@@ -99,6 +99,11 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
         """Whether risk-increasing orders may be sent at all."""
         return self.phase == "live" and not self.differs and not self.halted
 
+    @property
+    def has_work(self) -> bool:
+        """Whether something waits to be placed or cancelled and no transaction is under way."""
+        return self.in_flight is None and (bool(self.queued) or any(a.cancel_why for a in self.attempts.values()))
+
 
 def fill_key(market_index: int, fill_record_id: int) -> tuple[str, int]:
     """The key under which a fill is known; unique for ever on the venue."""

@@ -1,0 +1,242 @@
+"""Execution's hands on the chain: sends what is committed, walks what happened, reads the accounts, in one order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Sequence
+
+from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.inputs import (
+    AccountBooted,
+    AccountRead,
+    MarketRead,
+    TransactionGone,
+    TransactionSeen,
+    TransactionVanished,
+)
+from gridkeeper_core.orders.machine import ExecutionMachine
+from gridkeeper_core.orders.state import InFlight
+from gridkeeper_core.record import Recorded
+from gridkeeper_core.venue.records import Roll, Signed, VenueAccount
+from gridkeeper_drift.failure import BlockhashStaleError, RpcRefusedError, RpcUnreachableError
+from gridkeeper_drift.sender import Gone, Landed
+from gridkeeper_drift.venue import DriftVenue
+from gridkeeper_drift.walker import Walk
+from gridkeeper_shell.shell import Shell
+
+RESEND_S = 2.0
+OUTCOME_EVERY_S = 0.4
+WALK_AT_LEAST_S = 10.0
+MARKETS_EVERY_S = 300.0
+RPC_PAUSE_S = 1.0
+
+
+class ChainDesk:
+    """One endpoint, all accounts. `venue` is open; `shell` is not started yet."""
+
+    def __init__(self, venue: DriftVenue, aliases: Sequence[str], *, poll_s: float, reconcile_s: float) -> None:
+        self._venue = venue
+        self._aliases = tuple(aliases)
+        self._poll_s = poll_s
+        self._reconcile_s = reconcile_s
+        self._cursors: dict[str, str] = {}
+        self._cursor_slots: dict[str, int] = {}
+        self._sent_s: dict[str, float] = {}
+        self._asked_s: dict[str, float] = {}
+        self._walked_s: dict[str, float] = {}
+        self._reconciled_s: dict[str, float] = {}
+        self._to_send = asyncio.Event()
+        self._to_look = asyncio.Event()
+        self._looking = asyncio.Lock()
+        self.trouble = "The chain was not read yet."
+
+    def bind(self, shell: Shell, machine: ExecutionMachine) -> None:
+        """The shell and machine that take what is found; known only after both were made."""
+        self._shell = shell
+        self._machine = machine
+
+    # ------------------------------------------------------------ called by machine and shell
+
+    def sign(self, roll: Roll) -> Signed | None:
+        """See `gridkeeper_core.orders.decide.Signer`."""
+        try:
+            return self._venue.sign(roll)
+        except BlockhashStaleError:
+            return None
+
+    def on_committed(self, recorded: list[Recorded]) -> None:
+        """A signed transaction is sent as soon as it is committed, never before."""
+        if any(event.stream.startswith("tx:") for event in recorded):
+            self._to_send.set()
+
+    def in_flight(self) -> int:
+        """Transactions whose outcome is not known yet."""
+        return sum(1 for account in self._machine.accounts() if account.in_flight is not None)
+
+    def unready(self) -> list[str]:
+        """Why orders cannot be carried out now."""
+        recovering = [a.alias for a in self._machine.accounts() if a.phase != "live"]
+        reasons = [self.trouble] if self.trouble else []
+        return reasons + [f"Account {alias} is not reconciled with the venue yet." for alias in recovering]
+
+    # ------------------------------------------------------------ tasks
+
+    async def boot(self, symbols: Sequence[str]) -> None:
+        """Take up every account: recovering first, live only when venue and record agree."""
+        await self._venue.prepare()
+        await self._read_markets(symbols)
+        for alias in self._aliases:
+            await self._shell.processor.submit(AccountBooted(now_ns=self._now_ns(), alias=alias))
+        await self.send_due(at_once=True)
+        await self.look(reconcile=True)
+
+    async def until_booted(self, symbols: Sequence[str]) -> None:
+        """Boot, as often as it takes: the endpoint may be away, the account may not exist yet."""
+        while self.trouble:
+            await self._guarded(self.boot(symbols))
+
+    async def keep_sending(self) -> None:
+        """Send, and send again, whatever is in flight; find out when it can never land."""
+        while True:
+            await _wait(self._to_send, OUTCOME_EVERY_S if self.in_flight() else None)
+            await self._guarded(self.send_due())
+
+    async def keep_looking(self) -> None:
+        """Poll for ever; a sent transaction brings the next poll forward."""
+        while True:
+            await _wait(self._to_look, min(self._poll_s, OUTCOME_EVERY_S) if self.in_flight() else self._poll_s)
+            await self._guarded(self.look())
+
+    async def keep_reading_markets(self, symbols: Sequence[str]) -> None:
+        """The venue's admin may change a market at any time."""
+        while True:
+            await asyncio.sleep(MARKETS_EVERY_S)
+            await self._guarded(self._read_markets(symbols))
+
+    # ------------------------------------------------------------ sending
+
+    async def send_due(self, *, at_once: bool = False) -> None:
+        """Send the bytes of every transaction in flight that was not sent for a while, and ask what became of it."""
+        for account in list(self._machine.accounts()):
+            flight = account.in_flight
+            if flight is None:
+                continue
+            now_s = time.monotonic()
+            if at_once or now_s - self._sent_s.get(flight.signature, -RESEND_S) >= RESEND_S:
+                is_first = flight.signature not in self._sent_s
+                self._sent_s = {s: at for s, at in self._sent_s.items() if now_s - at < 600} | {flight.signature: now_s}
+                await self._send(flight)
+                self._to_look.set()
+                if is_first:
+                    continue
+            await self._ask(account.alias, flight)
+
+    async def _send(self, flight: InFlight) -> None:
+        signed = Signed(
+            signature=flight.signature,
+            bytes_base64=flight.bytes_base64,
+            blockhash="",
+            last_valid_block_height=flight.last_valid_block_height,
+        )
+        try:
+            await self._venue.send(signed, places=bool(flight.places))
+        except RpcRefusedError as refusal:
+            # A refusal proves nothing about what earlier sends of the same bytes did: only the outcome counts.
+            self._shell.log.warning("The endpoint refused a transaction.", signature=flight.signature, cause=refusal)
+
+    async def _ask(self, alias: str, flight: InFlight) -> None:
+        outcome = await self._venue.outcome(flight.signature, flight.last_valid_block_height)
+        if isinstance(outcome, Gone):
+            item = TransactionGone(
+                now_ns=self._now_ns(), alias=alias, signature=flight.signature, block_height=outcome.block_height
+            )
+            await self._shell.processor.submit(item)
+        elif isinstance(outcome, Landed):
+            self._to_look.set()
+
+    # ------------------------------------------------------------ looking
+
+    async def look(self, *, reconcile: bool = False) -> int:
+        """Poll the accounts, walk those that changed, compare when it is time. The number of transactions met."""
+        async with self._looking:
+            found = await self._venue.poll()
+            count = 0
+            for alias in self._aliases:
+                if alias not in found.users:
+                    raise GridkeeperError("ACCOUNT_UNKNOWN", field="account", value=alias, do="Create it on the venue.")
+                now_s = time.monotonic()
+                is_due = reconcile or now_s - self._reconciled_s.get(alias, -1e9) >= self._reconcile_s
+                is_old = now_s - self._walked_s.get(alias, -1e9) >= WALK_AT_LEAST_S
+                account = self._machine.account(alias)
+                if alias in found.changed or account.in_flight is not None or is_due or is_old:
+                    count += await self._walk(alias)
+                if is_due or account.phase != "live":
+                    await self._reconcile(alias)
+            self.trouble = ""
+            return count
+
+    async def _walk(self, alias: str) -> int:
+        state = self._machine.account(alias)
+        walk = await self._venue.walk(alias, self._cursors.get(alias, state.cursor))
+        self._walked_s[alias] = time.monotonic()
+        if state.has_baseline:
+            await self._take(alias, walk)
+        # What happened before the first snapshot is in the snapshot.
+        self._cursors[alias] = walk.cursor
+        self._cursor_slots[alias] = walk.cursor_slot
+        return len(walk.transactions)
+
+    async def _take(self, alias: str, walk: Walk) -> None:
+        """Offer all of a walk at once, so that nothing comes between two transactions."""
+        now_ns = self._now_ns()
+        offer = self._shell.processor.offer
+        done = [offer(TransactionVanished(now_ns=now_ns, alias=alias, signature=s)) for s in walk.vanished]
+        done += [offer(TransactionSeen(now_ns=now_ns, alias=alias, transaction=t)) for t in walk.transactions]
+        await asyncio.gather(*done)
+
+    async def _reconcile(self, alias: str) -> None:
+        """Compare only what surely belongs together: the account did not change while its signatures were walked."""
+        again = await self._venue.poll()
+        if alias in again.changed or self._machine.account(alias).in_flight is not None:
+            self._to_look.set()
+            return
+        read: VenueAccount = self._venue.account_of(again, alias)
+        item = AccountRead(
+            now_ns=self._now_ns(),
+            account=read,
+            cursor=self._cursors.get(alias, ""),
+            cursor_slot=self._cursor_slots.get(alias, 0),
+        )
+        await self._shell.processor.submit(item)
+        self._reconciled_s[alias] = time.monotonic()
+
+    async def _read_markets(self, symbols: Sequence[str]) -> None:
+        for symbol in symbols:
+            spec = await self._venue.read_market(symbol, self._aliases[0] if self._aliases else "")
+            await self._shell.processor.submit(MarketRead(now_ns=self._now_ns(), spec=spec))
+
+    def _now_ns(self) -> int:
+        return self._shell.now_ns()
+
+    async def _guarded(self, work: Awaitable[object]) -> None:
+        """An endpoint that is away is waited for; readiness says so meanwhile."""
+        try:
+            await work
+        except RpcUnreachableError as away:
+            self.trouble = str(away)
+            await asyncio.sleep(RPC_PAUSE_S)
+        except GridkeeperError as error:
+            if error.code != "ACCOUNT_UNKNOWN":
+                raise
+            self.trouble = str(error)
+            await asyncio.sleep(RPC_PAUSE_S)
+
+
+async def _wait(event: asyncio.Event, timeout_s: float | None) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return
+    event.clear()

@@ -1,0 +1,91 @@
+"""Answers commands and queries about accounts and markets, and drives the chain by request on a tape in lockstep."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.inputs import Command
+from gridkeeper_core.names import check_id, stream
+from gridkeeper_core.orders.machine import ExecutionMachine
+from gridkeeper_core.orders.state import SLOTS, AccountState
+from gridkeeper_core.record import topic_of
+from gridkeeper_core.requests import AccountView, CommandReply, CommandRequest, PositionView
+from gridkeeper_execution.chain_desk import ChainDesk
+from gridkeeper_shell.shell import Shell
+
+_REQUEST = msgspec.json.Decoder(CommandRequest)
+
+
+class AccountRequests:
+    """Commands go through the exactly-once loop; queries read the machine's state."""
+
+    def __init__(self, shell: Shell, machine: ExecutionMachine, desk: ChainDesk) -> None:
+        self._shell = shell
+        self._machine = machine
+        self._desk = desk
+
+    async def command(self, subject: str, body: bytes) -> bytes:
+        """`cmd.<shard>.account.<alias>.<verb>`: answered after the first commit. Raises GridkeeperError."""
+        alias = check_id(subject.split(".")[3], "account")
+        try:
+            request = _REQUEST.decode(body)
+        except msgspec.DecodeError as error:
+            raise GridkeeperError("BAD_USAGE", field="command", detail=str(error)) from error
+        target = stream("account", alias)
+        item = Command(
+            now_ns=self._shell.now_ns(),
+            key=request.key,
+            author=request.author,
+            reason=request.reason,
+            target=target,
+            body=request.body,
+        )
+        recorded = await self._shell.processor.submit(item)
+        versions = [event.version for event in recorded if event.stream == target]
+        topics = tuple(topic_of(event.fact) for event in recorded)
+        return msgspec.json.encode(CommandReply(stream=target, version=max(versions, default=0), topics=topics))
+
+    async def accounts(self, _subject: str, _body: bytes) -> bytes:
+        """All accounts."""
+        return msgspec.json.encode([account_view(state) for state in self._machine.accounts()])
+
+    async def markets(self, _subject: str, _body: bytes) -> bytes:
+        """The markets the venue was seen to have."""
+        return msgspec.json.encode(list(self._machine.specs().values()))
+
+    async def poll(self, _subject: str, _body: bytes) -> bytes:
+        """Send what is in flight and walk the chain now; how many transactions were met."""
+        await self._desk.send_due()
+        return msgspec.json.encode({"transactions": await self._desk.look()})
+
+    async def reconcile(self, _subject: str, _body: bytes) -> bytes:
+        """Compare record and venue now."""
+        await self._desk.look(reconcile=True)
+        return msgspec.json.encode([account_view(state) for state in self._machine.accounts()])
+
+
+def account_view(state: AccountState) -> AccountView:
+    """One account as `account show` prints it."""
+    return AccountView(
+        alias=state.alias,
+        phase=state.phase,
+        differs=state.differs,
+        halted=state.halted,
+        open_orders=sum(1 for a in state.attempts.values() if a.order_id is not None),
+        free_slots=SLOTS - sum(r.slots for r in state.reservations.values()) - len(state.foreign),
+        in_flight=state.in_flight.signature if state.in_flight is not None else "",
+        deposit_e6=state.deposit_e6,
+        positions=tuple(
+            PositionView(
+                market=p.market,
+                base_e9=p.base_e9,
+                quote_entry_e6=p.quote_entry_e6,
+                quote_asset_e6=p.quote_asset_e6,
+                quote_break_even_e6=p.quote_break_even_e6,
+            )
+            for p in state.positions.values()
+        ),
+        grids=tuple(state.reservations),
+        lamports_spent=state.lamports_spent,
+    )

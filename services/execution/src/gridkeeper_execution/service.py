@@ -1,0 +1,69 @@
+"""Puts execution together: its machine in the shell, the venue behind it, its requests and tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from gridkeeper_core.names import query_subject
+from gridkeeper_core.orders.machine import ExecutionMachine
+from gridkeeper_drift.opening import AccountConfig, drift_venue
+from gridkeeper_drift.venue import DriftVenue
+from gridkeeper_execution.chain_desk import ChainDesk
+from gridkeeper_execution.config import SERVICE, ExecutionSettings
+from gridkeeper_execution.handlers import AccountRequests
+from gridkeeper_shell.shell import Shell, Task, live
+
+
+async def serve(settings: ExecutionSettings, stop: asyncio.Event) -> None:
+    """The whole life of the service, until `stop` is set. Raises when it must end."""
+    async with AsyncExitStack() as stack:
+        venue = await stack.enter_async_context(_venue(settings))
+        desk = ChainDesk(
+            venue,
+            list(settings.account_settings()),
+            poll_s=settings.poll_ms / 1000,
+            reconcile_s=settings.reconcile_s,
+        )
+        machine = ExecutionMachine(desk.sign)
+        shell = Shell(
+            service=SERVICE,
+            machine=machine,
+            settings=settings,
+            reads=("strategy",),
+            takes_prices=True,
+            on_committed=desk.on_committed,
+        )
+        desk.bind(shell, machine)
+        shell.in_flight = desk.in_flight
+        shell.unready_reasons = desk.unready
+        await live(shell, stop, lambda: _prepare(settings, shell, machine, desk, venue))
+
+
+async def _prepare(
+    settings: ExecutionSettings, shell: Shell, machine: ExecutionMachine, desk: ChainDesk, venue: DriftVenue
+) -> list[Task]:
+    requests = AccountRequests(shell, machine, desk)
+    await shell.serve(f"cmd.{settings.shard}.account.*.*", requests.command)
+    for what in ("accounts", "markets", "poll", "reconcile"):
+        await shell.serve(query_subject(settings.shard, SERVICE, what), getattr(requests, what))
+
+    async def work() -> None:
+        symbols = settings.symbols()
+        await desk.until_booted(symbols)
+        if settings.on_request:
+            return
+        async with asyncio.TaskGroup() as group:
+            group.create_task(desk.keep_sending())
+            group.create_task(desk.keep_looking())
+            group.create_task(desk.keep_reading_markets(symbols))
+
+    return [work, venue.sender.keep_ready]
+
+
+def _venue(settings: ExecutionSettings) -> DriftVenue:
+    accounts = [
+        AccountConfig(alias, account.authority, account.sub_account, account.signer)
+        for alias, account in settings.account_settings().items()
+    ]
+    return drift_venue(settings.rpc_url, accounts, requests_per_s=settings.requests_per_s)
