@@ -70,6 +70,7 @@ def test_the_core_keeps(rule: Rule) -> None:
         (purity.floats, "x = 1.5\n"),
         (purity.floats, "def f(x: float): ...\n"),
         (purity.floats, "x = a / b\n"),
+        (purity.floats, "x = isinstance(float(a), int)\n"),
         (purity.floats, "x = math.sqrt(2)\n"),
     ],
 )
@@ -90,6 +91,7 @@ def test_the_rule_finds(rule: Rule, text: str) -> None:
         (purity.impure_imports, "import msgspec\nfrom collections import deque\n"),
         (purity.impure_calls, "x.opened(1)\n"),
         (purity.floats, "x = a // b\ny = math.isqrt(2)\n"),
+        (purity.floats, "assert not isinstance(x, float)\n"),
         (purity.floats, "from decimal import Decimal\nx = Decimal(1) / Decimal(3)\n"),
     ],
 )

@@ -10,8 +10,7 @@ import pytest
 from gridkeeper_bus.connection import Bus, connect
 from gridkeeper_bus.publisher import JetStreamPublisher
 from gridkeeper_bus.reader import EventReader
-from gridkeeper_bus.streams import declare, declare_all, ev_config
-from gridkeeper_core import names
+from gridkeeper_bus.streams import declare, declare_all, ev_config, make_anew
 from gridkeeper_core.errors import GridkeeperError
 from support.bus_messages import read, toy_messages
 from support.proxy import lossy_proxy
@@ -167,14 +166,13 @@ async def test_reading_goes_on_after_the_server_was_killed(bus: Bus, nats_server
 
 async def test_a_stream_made_anew_is_read_on_from_the_position(nats_url: str) -> None:
     bus = await connect(nats_url, "test")
-    removable = ev_config(max_bytes=64 * 1024 * 1024)
-    await bus.js.add_stream(removable)
+    config = ev_config(max_bytes=64 * 1024 * 1024)
+    await declare(bus, config)
     publisher, reader = publisher_of(bus), reader_of(bus)
     await publisher.publish(toy_messages(1, 30))
     assert len(await read(reader, 30)) == 30
 
-    await bus.js.delete_stream(names.EV_STREAM)
-    await bus.js.add_stream(removable)
+    await make_anew(bus, config)
     anew = publisher_of(bus)
     await anew.publish(toy_messages(1, 20))
     await anew.publish(toy_messages(21, 40))

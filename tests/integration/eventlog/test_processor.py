@@ -13,6 +13,7 @@ from gridkeeper_core.inputs import Input, PriceTick
 from gridkeeper_core.machine import Draft
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import GENESIS, decode, hash_of
+from gridkeeper_eventlog.outbox import OutboxMessage
 from gridkeeper_eventlog.recorder import Position
 from gridkeeper_eventlog.store import EventStore
 from support.servers import eventually
@@ -228,6 +229,35 @@ async def test_the_outbox_waits_while_there_is_no_room_and_loses_nothing(postgre
         assert service.outbox.ready
 
 
+async def test_a_stopped_outbox_still_publishes_what_was_committed_while_it_published(postgres_url: str) -> None:
+    publisher = SlowPublisher()
+    async with toy_service(postgres_url, publisher=publisher) as service:
+        assert service.outbox is not None
+        await service.feed(1, 1)
+        await publisher.has_begun.wait()
+        await service.feed(2, 5)
+        service.outbox.stop()
+        publisher.may_go_on.set()
+        await service.running[1]
+
+        assert len(publisher.messages) == 5
+
+
+async def test_an_outbox_publishes_only_what_its_own_process_knows(postgres_url: str) -> None:
+    publisher, others_publisher = RecordingPublisher(), RecordingPublisher()
+    async with (
+        toy_service(postgres_url, publisher=publisher) as service,
+        toy_service(postgres_url, publisher=others_publisher) as other,
+    ):
+        await eventually(lambda: other.outbox is not None and other.outbox.ready)
+        await service.feed(1, 5)
+        await eventually(lambda: len(publisher.messages) == 5)
+        assert other.outbox is not None
+
+        assert not await other.outbox._publish_some()
+        assert others_publisher.messages == []
+
+
 async def test_an_event_store_older_than_what_was_published_is_refused(postgres_url: str) -> None:
     publisher = RecordingPublisher()
     async with toy_service(postgres_url, publisher=publisher) as service:
@@ -239,6 +269,20 @@ async def test_an_event_store_older_than_what_was_published_is_refused(postgres_
         with pytest.raises(GridkeeperError) as caught:
             await service.running[1]
     assert caught.value.code == "STORE_BEHIND_EV"
+
+
+class SlowPublisher(RecordingPublisher):
+    """Publishes nothing before it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_begun = asyncio.Event()
+        self.may_go_on = asyncio.Event()
+
+    async def publish(self, batch: list[OutboxMessage]) -> None:
+        self.has_begun.set()
+        await self.may_go_on.wait()
+        await super().publish(batch)
 
 
 def _forget_newest(store: EventStore) -> None:

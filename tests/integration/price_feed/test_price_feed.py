@@ -1,4 +1,4 @@
-"""The price-feed as a process, with a real nats-server and PostgreSQL: what it publishes, records, and takes up again."""
+"""The price-feed as a process, with real servers: what it publishes, records, and takes up again."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from nats.aio.msg import Msg
+
 from gridkeeper_bus.connection import Bus, connect
 from gridkeeper_bus.prices import CLOCK_SUBJECT, TapeClock, subscribe_clock, subscribe_prices
 from gridkeeper_bus.requests import RequestServer, request
@@ -24,7 +26,6 @@ from gridkeeper_core.quiet import TAPE_RUN_SUBJECT, Band, MarketRows, MarketTake
 from gridkeeper_core.record import Recorded, decode
 from gridkeeper_price_feed.adapters.segments import read_segment
 from gridkeeper_price_feed.config import PREFIX
-from nats.aio.msg import Msg
 from support.servers import eventually
 
 pytestmark = pytest.mark.servers
@@ -115,6 +116,14 @@ def candles(tmp_path: Path, *closes: int) -> str:
     return f"replay:{file}"
 
 
+def trades(tmp_path: Path, count: int, name: str = "trades.csv") -> str:
+    """A tape of one trade per second."""
+    rows = [f"{10**12 + 1000 * n},{100 + n % 3},1,1" for n in range(count)]
+    file = tmp_path / name
+    file.write_text("\n".join(["ts_ms,price,size,side", *rows]) + "\n")
+    return f"replay:{file}"
+
+
 async def test_a_synthetic_market_goes_on_at_the_next_row_after_it_was_stopped(
     start: Start, ears: Ears, tmp_path: Path
 ) -> None:
@@ -169,7 +178,7 @@ async def test_after_a_kill_nothing_is_lost_and_no_number_means_two_prices(
 async def test_a_replay_announces_its_clock_before_each_row_and_says_when_it_is_over(
     start: Start, ears: Ears, bus: Bus, tmp_path: Path
 ) -> None:
-    async with start({"source": candles(tmp_path, 100, 101, 99)}, speed=100_000) as process:
+    async with start({"source": trades(tmp_path, 12)}, speed=60) as process:
         await eventually(lambda: any(isinstance(event.fact, FeedLost) for event in ears.events))
         state = msgspec.json.decode(await request(bus, TAPE_RUN_SUBJECT), type=TapeState)
         await stop(process)
@@ -184,17 +193,32 @@ async def test_a_replay_announces_its_clock_before_each_row_and_says_when_it_is_
 async def test_a_held_replay_goes_on_when_it_is_asked_and_after_a_restart_at_the_next_row(
     start: Start, ears: Ears, bus: Bus, tmp_path: Path
 ) -> None:
-    feed = {"source": candles(tmp_path, 100, 101, 99)}
-    async with start(feed, speed=100_000, hold_after=2) as process:
+    feed = {"source": trades(tmp_path, 12)}
+    async with start(feed, speed=60, hold_after=2) as process:
         await eventually(lambda: len(ears.prices) == 2)
         await request(bus, TAPE_RUN_SUBJECT, b'{"rows":3}')
         await eventually(lambda: len(ears.prices) == 5)
         await stop(process)
-    async with start(feed, speed=100_000) as process:
+    async with start(feed, speed=60, hold_after=2) as process:
         await eventually(lambda: ears.seqs[-1] == 12)
         await stop(process)
 
     assert ears.seqs == [1, 2, 3, 4, 5, 5, 6, 7, 8, 9, 10, 11, 12]
+
+
+async def test_another_source_begins_at_its_first_row_and_goes_on_with_the_numbers(
+    start: Start, ears: Ears, tmp_path: Path
+) -> None:
+    async with start({"source": trades(tmp_path, 3, "a.csv")}, speed=60) as process:
+        await eventually(lambda: len(ears.prices) == 3)
+        await stop(process)
+    for rows, heard in ((2, 6), (3, 8)):  # the second run takes the other tape up again
+        async with start({"source": trades(tmp_path, 6, "b.csv")}, speed=60, hold_after=rows) as process:
+            await eventually(lambda heard=heard: len(ears.prices) == heard)
+            await stop(process)
+
+    assert ears.seqs == [1, 2, 3, 3, 4, 5, 5, 6]
+    assert [price.oracle_e6 // 10**6 for price in ears.prices] == [100, 101, 102, 102, 100, 101, 101, 102]
 
 
 async def test_wrong_settings_are_said_in_a_sentence_and_end_it_with_two(start: Start) -> None:
@@ -208,9 +232,7 @@ async def test_a_lockstep_walks_the_tape_through_services_and_sandbox(
     world = ScriptedWorld()
     await world.serve(bus)
     feed = {"source": candles(tmp_path, *[100, 100, 104, 104, 96, 100] * 5)}
-    async with start(
-        feed, lockstep="true", lockstep_services="strategy,sandbox", price_readers="strategy"
-    ) as process:
+    async with start(feed, lockstep="true", lockstep_services="strategy,sandbox", price_readers="strategy") as process:
         await eventually(lambda: any(isinstance(event.fact, FeedLost) for event in ears.events), within_s=30)
         await stop(process)
 

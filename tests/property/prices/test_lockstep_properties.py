@@ -1,12 +1,13 @@
-"""What holds for every batch of rows: nothing in it could have moved anybody, and nothing was left out for no reason."""
+"""What holds for every batch of rows: none of them could have moved anybody, and it could not be longer."""
 
 from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gridkeeper_core.prices.lockstep import calm_rows
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.quiet import Band, Quiet
-from hypothesis import given
-from hypothesis import strategies as st
 
 MARKETS = ("SOL-PERP", "BTC-PERP")
 

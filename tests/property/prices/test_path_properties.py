@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gridkeeper_core.prices.path import PATH_ORDERS, Bar, CandlePath, Participation
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gridkeeper_core.prices.path import PATH_ORDERS, Bar, CandlePath, Participation
 
 prices = st.integers(1, 10**12)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gridkeeper_core.prices.synthetic import SyntheticMarket
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gridkeeper_core.prices.synthetic import SyntheticMarket
 
 markets = st.builds(
     SyntheticMarket,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.prices.path import TradeRow
 from gridkeeper_core.units import E9
@@ -95,14 +96,24 @@ def test_prices_count_their_rows_from_one_over_all_files(write: Write) -> None:
 
     prices = list(Tape([first, second], SPEC).prices())
 
-    assert [(p.source_seq, p.oracle_e6 // 10**6, p.ts_ns) for p in prices] == [(1, 150, 5), (2, 151, 6), (3, 152, 10**6)]
+    assert [(p.source_seq, p.oracle_e6 // 10**6, p.ts_ns) for p in prices] == [
+        (1, 150, 5),
+        (2, 151, 6),
+        (3, 152, 10**6),
+    ]
     assert {(p.market, p.source) for p in prices} == {("SOL-PERP", "tape")}
 
 
 def test_a_tape_is_taken_up_again_after_any_row(write: Write) -> None:
     tape = Tape([write(TRADES + "5,150,1,\n6,151,1,\n7,151,1,\n8,150,1,\n")], SPEC)
 
-    assert list(tape.prices(after_seq=2)) == list(tape.prices())[2:]
+    assert list(tape.prices(after_row=2)) == list(tape.prices())[2:]
+
+
+def test_a_tape_goes_on_with_the_numbers_of_the_one_before_it(write: Write) -> None:
+    tape = Tape([write(TRADES + "5,150,1,\n6,151,1,\n7,151,1,\n")], SPEC)
+
+    assert [price.source_seq for price in tape.prices(after_row=1, base_seq=40)] == [42, 43]
 
 
 def test_gzip_is_told_by_the_content(tmp_path: Path) -> None:
@@ -189,7 +200,9 @@ def test_rows_before_a_bad_one_are_given(write: Write) -> None:
 def test_bars_that_overlap_later_in_the_file_are_refused(write: Write) -> None:
     minutes = "".join(f"{60_000 * n},100,101,99,100,1\n" for n in range(1, 100))
 
-    assert refusal(write(CANDLES + minutes + f"{60_000 * 99 + 30_000},100,101,99,100,1\n")).field.endswith("row 101, ts_ms")
+    assert refusal(write(CANDLES + minutes + f"{60_000 * 99 + 30_000},100,101,99,100,1\n")).field.endswith(
+        "row 101, ts_ms"
+    )
 
 
 def test_a_file_that_begins_before_the_one_before_it_ended_is_refused(write: Write) -> None:

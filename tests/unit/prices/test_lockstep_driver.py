@@ -1,4 +1,4 @@
-"""The lockstep driver against a world in memory: what it announces, trades and publishes, in which order, and when it waits."""
+"""The lockstep driver against a world in memory: what it announces, trades and publishes, and when it waits."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
+
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.quiet import Band, MarketTaken, Quiet
 from gridkeeper_price_feed.gate import Gate
 from gridkeeper_price_feed.lockstep import Lockstep
+from support.servers import eventually
 
 SOL = "SOL-PERP"
 LEVEL = 10
@@ -62,6 +64,8 @@ class World:
 
     async def take_rows(self, market: str, now_ns: int, rows: Sequence[Price]) -> MarketTaken:
         assert self.restless == 0, "the sandbox was given rows while something was on its way"
+        assert {row.market for row in rows} == {market}
+        assert rows[-1].ts_ns <= now_ns
         self.log.append(("trade", tuple(row.source_seq for row in rows)))
         records = sum(self.reaches(row) for row in rows)
         if records:
@@ -204,10 +208,10 @@ async def test_a_held_tape_goes_on_when_it_is_let() -> None:
     world, gate = World(), Gate(2)
     running = asyncio.create_task(driver(world, tape(101, 101, 101, 101, 101), gate=gate).run())
 
-    await until(lambda: gate.is_held)
+    await eventually(lambda: gate.is_held)
     assert [entry for entry in world.log if entry[0] == "publish"] == [("publish", (1, 2))]
     gate.open(1)
-    await until(lambda: gate.is_held)
+    await eventually(lambda: gate.is_held)
     assert world.log[-1] == ("publish", (3,))
     gate.open(None)
     await running
@@ -234,9 +238,3 @@ async def test_a_tape_taken_up_again_begins_with_its_clock_and_waits_for_the_las
     await lockstep.run()
 
     assert world.log == [("clock", 700), ("clock", 800), ("trade", (8,)), ("publish", (8,))]
-
-
-async def until(condition) -> None:  # noqa: ANN001
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 import pytest
+
 from gridkeeper_core.prices.lockstep import Expected, calm_rows, fingerprint, next_stop_ns, unrest
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.quiet import PRICE_MAX_E6, Band, Quiet
@@ -40,6 +39,7 @@ def test_services_that_have_read_each_other_to_the_end_are_at_rest() -> None:
     ("change", "reason"),
     [
         ({"busy": True}, "strategy is busy"),
+        ({"in_flight": 2}, "strategy waits for 2 transactions"),
         ({"now_ns": 49}, "strategy has the clock at 49, not 50"),
         ({"published_id": 6}, "strategy has published up to 6 of 7"),
         ({"positions": {"execution_0": 3}}, "strategy has read execution_0 up to 3 of 4"),

@@ -65,6 +65,16 @@ def test_a_segment_is_recorded_once() -> None:
     assert machine.feed(SOL).closed_seq == 10
 
 
+def test_a_source_that_takes_over_counts_its_rows_from_the_last_number() -> None:
+    machine = FeedMachine()
+    machine.accept(began(1))
+
+    assert machine.base_seq(SOL, "tape", 40) == 0
+    assert machine.base_seq(SOL, "synthetic:1", 40) == 40
+    machine.accept(SourceBegan(now_ns=5, market=SOL, source="synthetic:1", first_seq=41))
+    assert machine.base_seq(SOL, "synthetic:1", 99) == 40
+
+
 def test_time_alone_leads_to_nothing() -> None:
     machine = FeedMachine()
     machine.accept(began(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from gridkeeper_core.prices.path import Bar, CandlePath, Participation, PathOrder, TickRule
 from gridkeeper_core.units import E9, NS_PER_S
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.events import PriceSegmentClosed
 from gridkeeper_core.prices.price import Price

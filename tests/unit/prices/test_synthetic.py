@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import msgspec
+
 from gridkeeper_core.prices.synthetic import SyntheticMarket
 from gridkeeper_core.units import E6, E9
 

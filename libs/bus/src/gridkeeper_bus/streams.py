@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import nats.js.errors
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 
@@ -73,6 +75,14 @@ async def declare_all(bus: Bus, *, replicas: int = 1, ev_max_bytes: int = EV_BYT
     """EV and PX."""
     await declare(bus, ev_config(replicas=replicas, max_bytes=ev_max_bytes))
     await declare(bus, px_config(replicas=replicas))
+
+
+async def make_anew(bus: Bus, config: StreamConfig) -> None:
+    """Delete a stream with all it holds and declare it empty: only to fill it again from PostgreSQL at once."""
+    assert config.name is not None
+    with contextlib.suppress(nats.js.errors.NotFoundError):
+        await bus.js.delete_stream(config.name)
+    await declare(bus, config)
 
 
 _NEEDED = (

@@ -40,8 +40,7 @@ class Quiet(msgspec.Struct, frozen=True, kw_only=True):
 
     `next_wake_ns` is its earliest deadline; None when it has none. `band`: market -> the band in which prices lead to
     nothing; a market that is not named is one whose price leads to nothing anywhere; None says that every price may.
-    The sandbox's band lies between its best resting bid and ask, and its
-    deadline is the next `max_ts`.
+    The sandbox's band lies between its best resting bid and ask, and its deadline is the next `max_ts`.
     """
 
     service: str

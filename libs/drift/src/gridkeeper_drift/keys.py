@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -53,6 +54,21 @@ def load_signer(reference: str) -> Signer:
     except (OSError, UnicodeDecodeError) as error:
         raise GridkeeperError("BAD_FILE", field="signer", value=path) from error
     return Signer(_keypair(text, path))
+
+
+def make_key_file(path: Path) -> str:
+    """The public key (base58) of a new key pair in a file of mode 0600; of the one it holds where there is a file.
+
+    Raises SIGNER_UNSAFE and BAD_FILE as `load_signer` does: a key is never overwritten.
+    """
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.new")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+            file.write(json.dumps(list(bytes(Keypair()))))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    return str(load_signer(f"{_FILE}{path}").public_key)
 
 
 def _keypair(text: str, path: Path) -> Keypair:

@@ -89,9 +89,11 @@ class Outbox:
                 continue
             last_good_s = _now_s()
             self.not_ready_reason = ""
-            if not has_more:
-                if self._is_stopping:
+            if self._is_stopping:
+                # What was committed while the last page went out is still to be published.
+                if not self.lag:
                     return
+            elif not has_more:
                 await self._wait()
 
     async def _align(self) -> None:
@@ -104,7 +106,11 @@ class Outbox:
 
     async def _publish_some(self) -> bool:
         """Whether a full batch went out, so that there may be more."""
-        rows = await self._thread.run(self._store.select, self.published_id, BATCH_MAX)
+        # What lies above is another instance's: publishing it here would get the wrong one of the two fenced.
+        known = self._store.last_id
+        rows = [
+            row for row in await self._thread.run(self._store.select, self.published_id, BATCH_MAX) if row.id <= known
+        ]
         if rows:
             await self._publisher.publish(messages_of(rows, self.published_id))
             self.published_id = rows[-1].id
@@ -122,7 +128,7 @@ class Outbox:
         """Return when another attempt makes sense; raise what ends the service."""
         self.not_ready_reason = f"Events cannot be published: {error}"
         match error:
-            case GridkeeperError(code="EV_FULL"):
+            case GridkeeperError(code="EV_FULL") if not self._is_stopping:
                 return
             case GridkeeperError(code="STORE_LOST") if _now_s() - last_good_s < self._patience_s:
                 return

@@ -58,10 +58,10 @@ class Tape:
         self._files = tuple(files)
         self._spec = spec
 
-    def prices(self, *, after_seq: int = 0) -> Iterator[Price]:
-        """The rows as prices, `source_seq` counting from 1 over all files, beginning after `after_seq`."""
+    def prices(self, *, after_row: int = 0, base_seq: int = 0) -> Iterator[Price]:
+        """The rows after `after_row` as prices; `source_seq` is `base_seq` plus the row's number, over all files."""
         market = self._spec.market
-        for seq, row in itertools.islice(enumerate(self.rows(), 1), after_seq, None):
+        for seq, row in itertools.islice(enumerate(self.rows(), base_seq + 1), after_row, None):
             ts_ns, price_e6, size_e9, side, good_for_ns = row
             yield Price(
                 market=market,

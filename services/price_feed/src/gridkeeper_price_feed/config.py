@@ -16,6 +16,7 @@ PREFIX = "GRIDKEEPER_PRICE_FEED_"
 SERVICE = "price_feed"
 SYNTHETIC = "synthetic"
 REPLAY = "replay:"
+SPEED_MAX = 60
 
 
 class FeedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +45,11 @@ class FeedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return [Path(name) for name in self.source.removeprefix(REPLAY).split(",")] if self.is_replay else []
 
     @property
+    def label(self) -> str:
+        """What `FeedStarted.source` says: another label is another source, whose rows begin at its first."""
+        return self.source if self.is_replay else f"{SYNTHETIC}:{self.seed}"
+
+    @property
     def is_replay(self) -> bool:
         """Whether the prices are recorded, so that the tape's time stands for the clock."""
         return self.source.startswith(REPLAY)
@@ -53,8 +59,9 @@ class PriceFeedSettings(Settings, frozen=True, kw_only=True):
     """`feeds` is a JSON object: market -> `FeedSpec`; recorded and other sources cannot be mixed.
 
     `speed` is how fast a tape runs (1: as it was), in lockstep it has no meaning. `hold_after` lets only so many rows
-    of a tape pass before somebody asks for more on `tape.run`. `lockstep_services` are asked whether they are at rest,
-    `price_readers` those among them that take prices. `prepare` makes tables and streams where they are missing.
+    of a tape pass before somebody asks for more on `tape.run`; a tape that is beyond them already is not held again.
+    `lockstep_services` are asked whether they are at rest, `price_readers` those among them that take prices. `prepare`
+    makes tables and streams where they are missing.
     """
 
     nats_url: Secret
@@ -77,6 +84,8 @@ class PriceFeedSettings(Settings, frozen=True, kw_only=True):
         replayed = {spec.is_replay for spec in self.feed_specs().values()}
         if len(replayed) > 1:
             raise ValueError("a tape's time stands for the clock, so recorded and other sources cannot be mixed")
+        if self.speed > SPEED_MAX and not self.lockstep:
+            raise ValueError(f"above {SPEED_MAX} times the services may fall behind the tape: use lockstep")
         if self.lockstep and replayed != {True}:
             raise ValueError("lockstep needs a recorded source")
 

@@ -9,7 +9,7 @@ from gridkeeper_core.events import PriceSegmentClosed
 from gridkeeper_core.prices.machine import SegmentFinished, SourceBegan, SourceEnded
 from gridkeeper_core.prices.price import Price
 from gridkeeper_price_feed.gate import Gate
-from gridkeeper_price_feed.ports import Facts, PriceBus, PriceRecord, Source
+from gridkeeper_price_feed.ports import Facts, Place, PriceBus, PriceRecord, Source
 
 OVER = "end of tape"
 STOPPED = "stopped"
@@ -43,9 +43,10 @@ class MarketFeed:
         self._is_open = False
 
     @property
-    def last_seq(self) -> int:
-        """The `source_seq` of the last price of this market, 0 for none."""
-        return self._record.last_seq
+    def place(self) -> Place:
+        """Where the source stands, once recovered."""
+        last_seq = self._record.last_seq
+        return Place(last_seq, self._facts.base_seq(self.market, self._source, last_seq))
 
     async def recover(self, announce: Announce | None) -> None:
         """Take up what an earlier process left. On a tape `announce` sets the clock to where it stood."""
@@ -80,7 +81,8 @@ class MarketFeed:
             return
         self._is_open = False
         await self._record_closed(self._record.close())
-        ended = SourceEnded(now_ns=self._clock(), market=self.market, reason=reason, last_seq=self.last_seq)
+        last_seq = self._record.last_seq
+        ended = SourceEnded(now_ns=self._clock(), market=self.market, reason=reason, last_seq=last_seq)
         await self._facts.submit(ended)
 
     async def _record_closed(self, segments: Sequence[PriceSegmentClosed]) -> None:
@@ -98,7 +100,7 @@ async def run_freely(
     source: Source, feeds: Mapping[str, MarketFeed], *, gate: Gate, announce: Announce | None = None
 ) -> None:
     """Publish each price when its time has come, to the source's end; on a tape its time is announced first."""
-    async for price in source.prices({market: feed.last_seq for market, feed in feeds.items()}):
+    async for price in source.prices({market: feed.place for market, feed in feeds.items()}):
         if announce is not None:
             await announce(price.ts_ns)
         await feeds[price.market].publish([price])

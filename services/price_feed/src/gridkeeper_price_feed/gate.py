@@ -19,6 +19,11 @@ class Gate:
         """Whether no row may pass now."""
         return self._left == 0
 
+    def resume(self, rows: int) -> None:
+        """So many rows went out before a restart: a tape that was let beyond its hold is not held again."""
+        if self._left is not None:
+            self._left = self._left - rows if rows <= self._left else None
+
     def open(self, rows: int | None) -> None:
         """Let so many more pass; None lets all pass."""
         self._left = None if rows is None or self._left is None else self._left + rows

@@ -11,13 +11,16 @@ from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.prices.lockstep import Expected, calm_rows, fingerprint, next_stop_ns, unrest
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.quiet import Quiet
+from gridkeeper_price_feed.config import SERVICE
 from gridkeeper_price_feed.gate import Gate
 from gridkeeper_price_feed.ports import Neighbours
+from gridkeeper_runtime.logs import Logger
 
 ROWS_AHEAD = 2_000
 PATIENCE_S = 60.0
 ANNOUNCE_AGAIN_S = 0.5
 _PAUSE_S, _PAUSE_S_MAX = 0.0005, 0.002
+_SILENCE_S = 0.05
 
 Publish = Callable[[Sequence[Price]], Awaitable[None]]
 
@@ -52,6 +55,7 @@ class Lockstep:
         self._price_seq = {market: seq for market, seq in price_seq.items() if seq}
         self._price_readers = price_readers
         self._patience_s = patience_s
+        self._log = Logger(SERVICE)
         self.rounds = 0
         """Rounds of questions asked so far."""
 
@@ -121,11 +125,14 @@ class Lockstep:
             if loop.time() > end_s:
                 raise GridkeeperError("SERVICE_SILENT", field="lockstep", detail="; ".join(reasons) or "no rest")
             if loop.time() > announce_s:  # a service that was started meanwhile has heard of neither
+                self._log.debug("The tape waits.", reasons=reasons)
                 await self._neighbours.announce_clock(self._now_ns)
                 await self._resend()
                 announce_s += ANNOUNCE_AGAIN_S
             earlier = None if reasons else now
-            if reasons:
+            if not answers:
+                await asyncio.sleep(_SILENCE_S)
+            elif reasons:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _PAUSE_S_MAX)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gridkeeper_core.events import PriceSegmentClosed
 from gridkeeper_core.prices.machine import FeedInput
@@ -37,16 +37,27 @@ class Facts(Protocol):
     async def submit(self, item: FeedInput) -> None:
         """Take one input; returns when what it led to is committed."""
 
+    def base_seq(self, market: str, source: str, last_seq: int) -> int:
+        """See `FeedMachine.base_seq`."""
+
+
+class Place(NamedTuple):
+    """Where a source stands in a market's numbers: the last one given, and the one before the source's first row."""
+
+    last_seq: int
+    base_seq: int
+
+    @property
+    def row(self) -> int:
+        """How many rows of the source went out."""
+        return self.last_seq - self.base_seq
+
 
 class Source(Protocol):
     """Prices of one or more markets, in order of time."""
 
-    @property
-    def name(self) -> str:
-        """What `FeedStarted.source` says."""
-
-    def prices(self, after_seq: Mapping[str, int]) -> AsyncIterator[Price]:
-        """The prices of each market after the one with this `source_seq`, each when its time has come."""
+    def prices(self, places: Mapping[str, Place]) -> AsyncIterator[Price]:
+        """The prices of each market after its place, each when its time has come."""
 
 
 class PriceRecord(Protocol):

@@ -23,6 +23,7 @@ from gridkeeper_price_feed.feed import OVER, STOPPED, MarketFeed, publish_all, r
 from gridkeeper_price_feed.gate import Gate
 from gridkeeper_price_feed.lockstep import Lockstep
 from gridkeeper_runtime.health import Health
+from gridkeeper_runtime.logs import Logger
 
 
 class PriceFeed:
@@ -58,9 +59,8 @@ class PriceFeed:
             record = SegmentFiles(
                 self.settings.data_dir / "prices", market, closed_seq=self.log.machine.feed(market).closed_seq
             )
-            source = "tape" if spec.is_replay else "synthetic"
             self.feeds[market] = MarketFeed(
-                market, source, record=record, bus=prices, facts=self.log, clock=self.now_ns
+                market, spec.label, record=record, bus=prices, facts=self.log, clock=self.now_ns
             )
 
     async def feed(self) -> None:
@@ -68,6 +68,7 @@ class PriceFeed:
         announce = self.clock.announce if self.settings.is_tape else None
         for feed in self.feeds.values():
             await feed.recover(announce)
+        self.gate.resume(sum(feed.place.row for feed in self.feeds.values()))
         specs = self.settings.feed_specs()
         if not self.settings.is_tape:
             async with asyncio.TaskGroup() as tasks:
@@ -107,7 +108,7 @@ class PriceFeed:
             await feed.resend()
 
     async def _in_lockstep(self, source: TapeSource) -> None:
-        price_seq = {market: feed.last_seq for market, feed in self.feeds.items()}
+        places = {market: feed.place for market, feed in self.feeds.items()}
         neighbours = NatsNeighbours(
             self.bus,
             shard=self.settings.shard,
@@ -116,13 +117,13 @@ class PriceFeed:
             clock=self.clock,
         )
         driver = Lockstep(
-            source.rows(price_seq),
+            source.rows(places),
             neighbours=neighbours,
             publish=lambda prices: publish_all(self.feeds, prices),
             resend=self._resend,
             gate=self.gate,
             now_ns=self.clock.now_ns(),
-            price_seq=price_seq,
+            price_seq={market: place.last_seq for market, place in places.items()},
             price_readers=frozenset(names_in(self.settings.price_readers)),
         )
         await driver.run()
@@ -133,6 +134,7 @@ class PriceFeed:
 
 async def serve(settings: PriceFeedSettings, stop: asyncio.Event) -> None:
     """The whole life of the service, until `stop` is set. Raises when it must end."""
+    Logger(SERVICE).info("The price-feed starts.", settings=repr(settings))
     check_files(settings.feed_specs())
     bus = await connect(settings.nats_url, SERVICE)
     service = PriceFeed(settings, bus)

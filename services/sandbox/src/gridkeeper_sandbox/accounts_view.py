@@ -126,9 +126,7 @@ class AccountsView:
         return self._cached(
             key,
             (sub_account, held),
-            lambda: AccountBytes(
-                encode_user(_user_value(sub_account, held)), USER_RENT_LAMPORTS, addresses.PROGRAM_ID
-            ),
+            lambda: AccountBytes(encode_user(_user_value(sub_account, held)), USER_RENT_LAMPORTS, addresses.PROGRAM_ID),
         )
 
     def _user_stats(self, authority: Pubkey) -> AccountBytes:

@@ -17,10 +17,11 @@ Commitment = Literal["processed", "confirmed", "finalized"]
 
 
 class Landed(msgspec.Struct, frozen=True, kw_only=True):
-    """A transaction on the chain. `error` is its error as the chain's JSON, None for success; `keys` are all it names."""
+    """A transaction on the chain. `error` is the chain's JSON for it, None for success; `keys` are all it names."""
 
     signature: str
     slot: int
+    block_time_s: int
     data: bytes
     keys: tuple[str, ...]
     loaded_writable: int
@@ -32,9 +33,14 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chain:
-    """One transaction after the other. A slot is a moment of 400 ms, so slots need no memory and none is ever skipped."""
+    """One transaction after the other. A slot is a moment of 400 ms, so it needs no memory and none is skipped.
 
-    def __init__(self, *, confirmed_slots: int, finalized_slots: int) -> None:
+    With `own_slots` what was read at a slot stays true for it: each change lands in a slot of its own, ahead of the
+    clock if need be. Clients that see an account twice at one slot believe the first.
+    """
+
+    def __init__(self, *, confirmed_slots: int, finalized_slots: int, own_slots: bool) -> None:
+        self._own_slots = own_slots
         self._depths = {"processed": 0, "confirmed": confirmed_slots, "finalized": finalized_slots}
         self.landed: list[Landed] = []
         self._places: dict[str, int] = {}
@@ -55,7 +61,11 @@ class Chain:
 
     def slot(self, now_ns: int, commitment: Commitment) -> int:
         """The newest slot at that commitment, which is also the block height."""
-        return max(0, slot_at(now_ns) - self._depths[commitment])
+        return max(0, self._head(now_ns) - self._depths[commitment])
+
+    def landing_slot(self, now_ns: int) -> int:
+        """The slot of what lands now."""
+        return self._head(now_ns) + (1 if self._own_slots else 0)
 
     def commitment_of(self, transaction: Landed, now_ns: int) -> Commitment:
         """How final a landed transaction is now."""
@@ -85,13 +95,16 @@ class Chain:
         It says itself of which slot it is, so that it is known again after a restart; and it changes with every
         transaction, so that the same order can be placed twice while a tape stands still.
         """
-        slot = slot_at(now_ns)
+        slot = self._head(now_ns)
         return _hash_of(slot, len(self.landed)), slot + BLOCKHASH_LIFE_SLOTS
 
     def is_recent(self, blockhash: Hash, now_ns: int) -> bool:
         """Whether a transaction with this blockhash may still land."""
         slot, count = (int.from_bytes(bytes(blockhash)[first : first + 8]) for first in (0, 8))
-        return _hash_of(slot, count) == blockhash and slot_at(now_ns) <= slot + BLOCKHASH_LIFE_SLOTS
+        return _hash_of(slot, count) == blockhash and self._head(now_ns) <= slot + BLOCKHASH_LIFE_SLOTS
+
+    def _head(self, now_ns: int) -> int:
+        return max(slot_at(now_ns), self.landed[-1].slot if self.landed else 0)
 
 
 def genesis_hash() -> Hash:

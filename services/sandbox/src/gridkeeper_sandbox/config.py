@@ -37,9 +37,10 @@ DEMO_MARKETS = (
 class SandboxSettings(Settings, frozen=True, kw_only=True):
     """`state_dir` keeps the chain over restarts; the websocket listens on `port` + 1.
 
-    `markets` is a JSON array of `MarketSettings` (empty: SOL, BTC and ETH). Fees are 1e-5 of notional for every account,
-    a negative maker fee is a rebate. With `tape` the chain's clock is the tape's, else the host's. `lockstep` is a tape
-    whose rows come by request, and on which all that lands is final at once. `sync` makes every answer wait for the disk.
+    `markets` is a JSON array of `MarketSettings` (empty: SOL, BTC and ETH). Fees are 1e-5 of notional for every
+    account, a negative maker fee is a rebate. With `tape` the chain's clock is the tape's, else the host's. `lockstep`
+    is a tape whose rows come by request, and on which all that lands is final at once. `sync` makes every answer wait
+    for the disk.
     """
 
     state_dir: Path

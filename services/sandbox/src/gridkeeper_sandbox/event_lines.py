@@ -109,8 +109,8 @@ def _lines_of(happened: Happened, record: VenueRecord) -> Iterator[str]:
             yield _line("OrderRecord", ts=now_s, user=happened.user, order=order_value(order))
         case CancelRecord():
             order = _order(happened, record.order_id)
-            fee = {"filler": happened.filler, "filler_reward": record.keeper_fee_e6}
-            yield _action(happened, order, "Cancel", record.explanation, **fee)
+            fee_e6 = record.keeper_fee_e6
+            yield _action(happened, order, "Cancel", record.explanation, filler=happened.filler, filler_reward=fee_e6)
         case FillRecord():
             yield _fill(happened, record)
         case FundingRecord() | SettleRecord() | TransferRecord():
@@ -207,8 +207,8 @@ def _order(happened: Happened, order_id: int) -> Order:
     return order
 
 
-def _line(name: str, **values: Any) -> str:
-    return log_line(name, _blank_event(name) | values)
+def _line(event: str, /, **values: Any) -> str:
+    return log_line(event, _blank_event(event) | values)
 
 
 def _direction(order: Order) -> str:

@@ -56,7 +56,7 @@ class Loaded(NamedTuple):
 
 
 class Ran(NamedTuple):
-    """What running it led to. `error` is the chain's JSON, None for success; an error has changed nothing but the fee."""
+    """What running it led to. `error` is the chain's JSON for it, None for success; an error leaves the fee paid."""
 
     error: Any
     logs: tuple[str, ...]

@@ -196,9 +196,9 @@ class Program:
 
         def is_meant(order: Order) -> bool:
             # The market counts only where both its type and its index are given.
-            if arguments["market_type"] is not None and arguments["market_index"] is not None:
-                if (arguments["market_type"], arguments["market_index"]) != ("Perp", order.market_index):
-                    return False
+            market = (arguments["market_type"], arguments["market_index"])
+            if None not in market and market != ("Perp", order.market_index):
+                return False
             return arguments["direction"] is None or _SIDES[arguments["direction"]] == order.side
 
         held = self._world.venue.accounts[str(user)]

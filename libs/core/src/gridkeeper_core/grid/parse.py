@@ -209,13 +209,14 @@ _READERS: dict[str, Callable[[Setting, Any], Any]] = {
 def _amount(setting: Setting, value: Any, scale: int, field: str, most: str) -> int:
     """Decimal text above zero and at most `most`, as an integer of 1/scale."""
     if not isinstance(value, str):
-        kind = "a TOML float is not exact" if isinstance(value, float) else "an amount is text"  # noqa: E501
+        why = "a TOML float is not exact" if isinstance(value, float) else "an amount is text"
+        shown = _as_text(value)
         raise GridkeeperError(
             "BAD_NUMBER",
             field=field,
-            value=_as_text(value),
-            expected=f"decimal text in quotes ({kind})",
-            do=f'Write it as "{_as_text(value)}".' if isinstance(value, int | float) else "",
+            value=shown,
+            expected=f"decimal text in quotes ({why})",
+            do=f'Write it as "{shown}".' if _AMOUNT.fullmatch(shown) else "",
         )
     if not _AMOUNT.fullmatch(value.strip()):
         raise GridkeeperError("BAD_NUMBER", field=field, value=value, expected="a decimal number as text")
@@ -236,7 +237,10 @@ def _text(setting: Setting, value: Any, expected: str) -> str:
 
 def _as_text(value: Any) -> str:
     """A TOML value as the user wrote it, or nearly so, and never longer than a line."""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+    try:
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or lists in lists in lists
+        return "a value too long to show"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

@@ -47,10 +47,15 @@ FeedInput = SourceBegan | SourceEnded | SegmentFinished
 
 @dataclass
 class FeedState:
-    """What is known of one market's feed; `closed_seq` is the last price of the last recorded segment."""
+    """What is known of one market's feed.
+
+    `base_seq` is the number before the source's first row: a source that takes over goes on with the numbers of the one
+    before it, so no number ever means two prices. `closed_seq` is the last price of the last recorded segment.
+    """
 
     source: str = ""
     is_running: bool = False
+    base_seq: int = 0
     closed_seq: int = 0
 
 
@@ -63,6 +68,11 @@ class FeedMachine:
     def feed(self, market: str) -> FeedState:
         """The state of a market's feed."""
         return self._feeds.setdefault(market, FeedState())
+
+    def base_seq(self, market: str, source: str, last_seq: int) -> int:
+        """The number before the first row of a source that is about to begin, `last_seq` being the last one given."""
+        feed = self.feed(market)
+        return feed.base_seq if feed.source == source else last_seq
 
     def accept(self, item: Input | FeedInput) -> list[Draft]:
         """See `Machine.accept`; inputs of other services lead to nothing."""
@@ -90,7 +100,12 @@ class FeedMachine:
         return {
             stream("prices", market): digest_of(
                 DIGEST_VERSION,
-                {"closed_seq": feed.closed_seq, "is_running": feed.is_running, "source": feed.source},
+                {
+                    "base_seq": feed.base_seq,
+                    "closed_seq": feed.closed_seq,
+                    "is_running": feed.is_running,
+                    "source": feed.source,
+                },
             )
             for market, feed in self._feeds.items()
             if feed.source
@@ -122,6 +137,8 @@ class FeedMachine:
         match fact:
             case FeedStarted():
                 feed = self.feed(fact.market)
+                if feed.source != fact.source:
+                    feed.base_seq = fact.first_seq - 1
                 feed.source, feed.is_running = fact.source, True
             case FeedLost():
                 self.feed(fact.market).is_running = False

@@ -19,6 +19,8 @@ from gridkeeper_eventlog.processor import Processor
 from gridkeeper_eventlog.store import EventStore
 from gridkeeper_price_feed.config import SERVICE
 
+LAG_POLL_S = 0.01
+
 
 class FactLog:
     """Takes the feed's inputs and keeps the facts that follow. `restore`, then `run` beside the feeds."""
@@ -56,12 +58,20 @@ class FactLog:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._outbox.run())
             await self._processor.run()
+            # `stop` ends an outbox that is just reading the log, without what was committed since.
+            while self._outbox.lag:  # there is no event for it, and it happens once in a life
+                self._outbox.wake()
+                await asyncio.sleep(LAG_POLL_S)
             self._outbox.stop()
 
     async def submit(self, item: FeedInput) -> None:
         """Take one input; returns when what it led to is committed."""
         # The loop looks at nothing of an input but its time, which the feed's own inputs carry as all do.
         await self._processor.submit(cast(Input, item))
+
+    def base_seq(self, market: str, source: str, last_seq: int) -> int:
+        """See `FeedMachine.base_seq`."""
+        return self.machine.base_seq(market, source, last_seq)
 
     def stop(self) -> None:
         """End `run` after the commit under way, with everything published."""

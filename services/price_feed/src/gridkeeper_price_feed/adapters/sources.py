@@ -7,32 +7,33 @@ import heapq
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 
+import msgspec
+
 from gridkeeper_core.prices.price import Price
-from gridkeeper_core.prices.synthetic import SOURCE as SYNTHETIC_SOURCE
 from gridkeeper_core.prices.synthetic import SyntheticMarket
 from gridkeeper_core.units import NS_PER_MS, NS_PER_S
-from gridkeeper_lab.tape import SOURCE as TAPE_SOURCE
 from gridkeeper_lab.tape import Tape, TapeSpec
 from gridkeeper_price_feed.config import FeedSpec
 from gridkeeper_price_feed.gate import Gate
+from gridkeeper_price_feed.ports import Place
 
 
 class SyntheticSource:
     """Row after row of a seeded market, one per interval; after a restart it goes on at the next row."""
 
-    name = SYNTHETIC_SOURCE
-
     def __init__(self, market: SyntheticMarket, *, interval_ns: int) -> None:
         self._synthetic = market
         self._interval_ns = interval_ns
 
-    async def prices(self, after_seq: Mapping[str, int]) -> AsyncIterator[Price]:
+    async def prices(self, places: Mapping[str, Place]) -> AsyncIterator[Price]:
         """See `Source.prices`. Rows that came too late are not hurried: the next is an interval later."""
-        row = after_seq.get(self._synthetic.market, 0)
+        place = places[self._synthetic.market]
+        row = place.row
         due_ns = time.monotonic_ns()
         while True:
             row += 1
-            yield self._synthetic.price(row, time.time_ns())
+            price = self._synthetic.price(row, time.time_ns())
+            yield msgspec.structs.replace(price, source_seq=place.base_seq + row)
             due_ns = max(due_ns + self._interval_ns, time.monotonic_ns())
             await asyncio.sleep((due_ns - time.monotonic_ns()) / NS_PER_S)
 
@@ -40,21 +41,22 @@ class SyntheticSource:
 class TapeSource:
     """The rows of one tape per market in order of time, `speed` times as fast as they were."""
 
-    name = TAPE_SOURCE
-
     def __init__(self, tapes: Mapping[str, Tape], *, speed: float, gate: Gate) -> None:
         self._tapes = dict(tapes)
         self._speed = speed
         self._gate = gate
 
-    def rows(self, after_seq: Mapping[str, int]) -> Iterator[Price]:
+    def rows(self, places: Mapping[str, Place]) -> Iterator[Price]:
         """The rows at once, for who keeps time himself."""
-        rows = (tape.prices(after_seq=after_seq.get(market, 0)) for market, tape in self._tapes.items())
+        rows = (
+            tape.prices(after_row=places[market].row, base_seq=places[market].base_seq)
+            for market, tape in self._tapes.items()
+        )
         return heapq.merge(*rows, key=lambda price: price.ts_ns)
 
-    async def prices(self, after_seq: Mapping[str, int]) -> AsyncIterator[Price]:
+    async def prices(self, places: Mapping[str, Place]) -> AsyncIterator[Price]:
         """See `Source.prices`; the first comes at once, and time that the gate held the tape does not count."""
-        rows = self.rows(after_seq)
+        rows = self.rows(places)
         price = await asyncio.to_thread(next, rows, None)  # reads over what went out before a restart
         begun_ns, begun_at_ns = time.monotonic_ns(), 0 if price is None else price.ts_ns
         while price is not None:

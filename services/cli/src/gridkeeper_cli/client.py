@@ -1,0 +1,131 @@
+"""Asks the services of a running Gridkeeper and tells them what to do, over NATS."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import TypeVar
+
+import msgspec
+
+from gridkeeper_bus.connection import Bus, connect
+from gridkeeper_bus.history import Page, follow, read_last, read_version, subjects_of
+from gridkeeper_bus.prices import last_price
+from gridkeeper_bus.reader import BusMessage
+from gridkeeper_bus.requests import request
+from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.inputs import CommandBody
+from gridkeeper_core.ledger import views as ledger
+from gridkeeper_core.market import MarketSpec
+from gridkeeper_core.names import command_subject, query_subject
+from gridkeeper_core.prices.price import Price
+from gridkeeper_core.record import Recorded, decode
+from gridkeeper_core.requests import AccountView, CommandReply, CommandRequest, GridDetail, GridQuery, GridView
+
+SHARD = 0
+CONNECT_PATIENCE_S = 5.0
+COMMAND_TIMEOUT_S = 15.0
+
+T = TypeVar("T")
+
+
+class Client:
+    """One connection to a running Gridkeeper. Every method raises the service's own GridkeeperError."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def command(
+        self, kind: str, name: str, verb: str, body: CommandBody, *, key: str, author: str, reason: str
+    ) -> CommandReply:
+        """Tell a stream's service to do something; the answer comes after its commit."""
+        asked = CommandRequest(key=key, author=author, reason=reason, body=body)
+        subject = command_subject(SHARD, kind, name, verb)
+        reply = await request(self._bus, subject, msgspec.json.encode(asked), timeout_s=COMMAND_TIMEOUT_S)
+        return msgspec.json.decode(reply, type=CommandReply)
+
+    async def grids(self) -> list[GridView]:
+        """All grids."""
+        return await self._query("strategy", "grids", list[GridView])
+
+    async def grid(self, grid_id: str) -> GridDetail:
+        """One grid. Raises GridkeeperError GRID_UNKNOWN."""
+        return await self._query("strategy", "grid", GridDetail, grid_id)
+
+    async def accounts(self) -> list[AccountView]:
+        """All accounts, as execution sees them."""
+        return await self._query("execution", "accounts", list[AccountView])
+
+    async def account(self, alias: str) -> AccountView:
+        """One account. Raises GridkeeperError ACCOUNT_UNKNOWN."""
+        accounts = await self.accounts()
+        for account in accounts:
+            if account.alias == alias:
+                return account
+        expected = " or ".join(account.alias for account in accounts)
+        raise GridkeeperError("ACCOUNT_UNKNOWN", field="account", value=alias, expected=expected)
+
+    async def markets(self) -> list[MarketSpec]:
+        """The markets the venue has."""
+        return await self._query("execution", "markets", list[MarketSpec])
+
+    async def market(self, symbol: str) -> MarketSpec:
+        """One market. Raises GridkeeperError MARKET_UNKNOWN."""
+        markets = await self.markets()
+        for spec in markets:
+            if spec.symbol == symbol:
+                return spec
+        expected = " or ".join(spec.symbol for spec in markets)
+        raise GridkeeperError("MARKET_UNKNOWN", field="grid.market", value=symbol, expected=expected)
+
+    async def books(self, grid_id: str = "") -> list[ledger.GridView]:
+        """The books of one grid, or of all."""
+        return await self._query("ledger", "books", list[ledger.GridView], grid_id)
+
+    async def account_books(self, alias: str) -> ledger.AccountView:
+        """The books of an account. Raises GridkeeperError ACCOUNT_UNKNOWN."""
+        return await self._query("ledger", "account", ledger.AccountView, alias)
+
+    async def price(self, market: str) -> Price | None:
+        """The newest price of a market, None where there is none."""
+        return await last_price(self._bus, market)
+
+    async def last_events(self, subjects: Sequence[str], count: int) -> Page:
+        """The last events on EV."""
+        return await read_last(self._bus, subjects, count)
+
+    async def event(self, stream: str, version: int) -> BusMessage | None:
+        """One event."""
+        return await read_version(self._bus, stream, version)
+
+    def events_from(self, subjects: Sequence[str], sequence: int) -> AsyncGenerator[BusMessage, None]:
+        """Each event from a sequence of EV on, for ever."""
+        return follow(self._bus, subjects, sequence)
+
+    async def outcome(self, stream: str, topics: Sequence[str], within_s: float) -> Recorded | None:
+        """The first event of these topics in a stream, old or still to come; None when none comes in time."""
+        try:
+            async with (
+                asyncio.timeout(within_s),
+                aclosing(follow(self._bus, subjects_of(stream, topics), 1)) as messages,
+            ):
+                async for message in messages:
+                    return decode(message.body)
+        except TimeoutError:
+            return None
+        raise AssertionError("a follower never ends by itself")
+
+    async def _query(self, service: str, what: str, answer: type[T], about: str = "") -> T:
+        body = msgspec.json.encode(GridQuery(id=about))
+        return msgspec.json.decode(await request(self._bus, query_subject(SHARD, service, what), body), type=answer)
+
+
+@asynccontextmanager
+async def connected(nats_url: str) -> AsyncIterator[Client]:
+    """A client, closed afterwards. Raises GridkeeperError STORE_LOST when NATS cannot be reached."""
+    bus = await connect(nats_url, "gridkeeper", patience_s=CONNECT_PATIENCE_S)
+    try:
+        yield Client(bus)
+    finally:
+        await bus.close()

@@ -1,0 +1,79 @@
+"""`gridkeeper ledger`: what grids earned, and why the total is not the grid profit."""
+
+from __future__ import annotations
+
+import click
+
+from gridkeeper_cli import documents
+from gridkeeper_cli.render import facts, table, with_cents
+from gridkeeper_cli.session import Session, everywhere, pass_session
+from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.ledger import views
+
+_COLUMNS = (
+    ("id", "grid"),
+    ("market", "market"),
+    ("open", "open"),
+    ("position", ">position"),
+    ("average_entry", ">entry"),
+    ("fills", ">fills"),
+    ("turns", ">turns"),
+    ("grid_profit", ">grid profit"),
+    ("realized_pnl", ">realised"),
+    ("unrealized_pnl", ">unrealised"),
+    ("fees", ">fees"),
+    ("funding", ">funding"),
+    ("total_pnl", ">total PnL"),
+)
+_MONEY = ("grid_profit", "realized_pnl", "unrealized_pnl", "fees", "funding", "total_pnl")
+_LINE_COLUMNS = (("name", "from grid profit to total PnL"), ("quote", ">quote"))
+
+
+@click.group()
+def ledger() -> None:
+    """Money: what was earned, paid and received.
+
+    \b
+    Example:
+      gridkeeper ledger show
+    """
+
+
+@ledger.command()
+@click.argument("grid_id", metavar="[ID]", required=False, default="")
+@everywhere
+@pass_session
+def show(session: Session, grid_id: str) -> None:
+    """Show the books of one grid, line by line, or of all grids.
+
+    \b
+    Example:
+      gridkeeper ledger show
+      gridkeeper ledger show sol-range --json
+    """
+    books = session.ask(lambda client: client.books(grid_id))
+    if not grid_id:
+        rows = [documents.grid_books(view) for view in books]
+        told = table(_COLUMNS, [with_cents(row, *_MONEY) for row in rows]) if rows else "There are no books yet."
+        session.answer({"grids": rows}, told)
+        return
+    _show_one(session, _only(books, grid_id))
+
+
+def _only(books: list[views.GridView], grid_id: str) -> views.GridView:
+    for view in books:
+        if view.grid_id == grid_id:
+            return view
+    raise GridkeeperError("GRID_UNKNOWN", field="id", value=grid_id)
+
+
+def _show_one(session: Session, view: views.GridView) -> None:
+    document = documents.grid_books(view)
+    shown = [(heading.removeprefix(">"), document[member]) for member, heading in _COLUMNS]
+    lines = [*document["lines"], {"name": "total PnL", "quote": document["total_pnl"]}]
+    session.answer(
+        {"grid": document},
+        facts([*shown, ("valued at", document["price"]), ("break-even", document["break_even"])]),
+        "",
+        table(_LINE_COLUMNS, lines) if view.lines else "The grid is stopped; its totals stand.",
+    )

@@ -1,0 +1,30 @@
+"""Puts the ledger together: its machine in the shell and its requests."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gridkeeper_core.ledger.machine import LedgerMachine
+from gridkeeper_core.names import query_subject
+from gridkeeper_ledger.config import SERVICE, LedgerSettings
+from gridkeeper_ledger.handlers import BooksRequests
+from gridkeeper_shell.shell import Shell, live
+
+
+async def serve(settings: LedgerSettings, stop: asyncio.Event) -> None:
+    """The whole life of the service, until `stop` is set. Raises when it must end.
+
+    An input it cannot book ends it: books with a hole would be worse than none, and no order waits for them.
+    """
+    machine = LedgerMachine()
+    shell = Shell(
+        service=SERVICE, machine=machine, settings=settings, reads=("strategy", "execution"), takes_prices=True
+    )
+    requests = BooksRequests(machine)
+
+    async def prepare() -> tuple[()]:
+        await shell.serve(query_subject(settings.shard, SERVICE, "books"), requests.books)
+        await shell.serve(query_subject(settings.shard, SERVICE, "account"), requests.account)
+        return ()
+
+    await live(shell, stop, prepare)

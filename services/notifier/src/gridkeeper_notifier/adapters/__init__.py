@@ -1,0 +1,1 @@
+"""The channels, and the file that remembers what they delivered."""

@@ -1,0 +1,172 @@
+"""Subscriptions over a websocket: accounts, programs, logs, signatures, slots."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from aiohttp import WSMsgType, web
+from solders.pubkey import Pubkey
+
+from gridkeeper_drift.codecs.addresses import PROGRAM_ID
+from gridkeeper_sandbox import answers
+from gridkeeper_sandbox.chain import Landed
+from gridkeeper_sandbox.rpc import commitment_of
+from gridkeeper_sandbox.sandbox import Change, Sandbox
+
+_NO_METHOD, _BAD_PARAMS = -32601, -32602
+_ACCOUNT, _PROGRAM, _LOGS, _SIGNATURE, _SLOT = "account", "program", "logs", "signature", "slot"
+_METHODS = {f"{kind}{verb}": (kind, verb) for kind in (_ACCOUNT, _PROGRAM, _LOGS, _SIGNATURE, _SLOT)
+            for verb in ("Subscribe", "Unsubscribe")}  # fmt: skip
+_BACKLOG_MAX = 10_000
+
+
+class Subscription(msgspec.Struct):
+    """One client's wish. `sent` is the data last sent, by account."""
+
+    kind: str
+    target: str
+    options: dict[str, Any]
+    sent: dict[Pubkey, bytes]
+
+
+class Client:
+    """One websocket with its subscriptions; what it is to hear waits in a queue, so that a slow one holds up nobody."""
+
+    def __init__(self) -> None:
+        self.subscriptions: dict[int, Subscription] = {}
+        self.queue: asyncio.Queue[str] = asyncio.Queue()
+
+    def say(self, body: Any) -> None:
+        """Queues one message."""
+        self.queue.put_nowait(msgspec.json.encode(body).decode())
+
+    def notify(self, number: int, kind: str, result: Any) -> None:
+        """Queues one notification."""
+        params = {"result": result, "subscription": number}
+        self.say({"jsonrpc": "2.0", "method": f"{kind}Notification", "params": params})
+
+
+class Hub:
+    """All websockets. `publish` is a listener of the sandbox; `turn` is to be called as time passes."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._clients: set[Client] = set()
+        self._numbers = itertools.count(1)
+        self._told_slot = 0
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        """One client until it goes or falls too far behind."""
+        socket = web.WebSocketResponse(heartbeat=30)
+        await socket.prepare(request)
+        client = Client()
+        self._clients.add(client)
+        writer = asyncio.create_task(_write(socket, client))
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    client.say(self._answer(client, message.data))
+        finally:
+            self._clients.discard(client)
+            writer.cancel()
+        return socket
+
+    def publish(self, change: Change) -> None:
+        """Tells each subscription what it wants to hear of a change."""
+        for client in self._clients:
+            for number, wish in list(client.subscriptions.items()):
+                for result in self._results(wish, change):
+                    client.notify(number, wish.kind, result)
+                    if wish.kind == _SIGNATURE:
+                        del client.subscriptions[number]
+
+    def turn(self) -> None:
+        """Tells new slots, and signatures that have become final enough."""
+        slot = self._sandbox.slot()
+        if slot != self._told_slot:
+            self._told_slot = slot
+            self.publish(Change((), frozenset()))
+            root = self._sandbox.slot("finalized")
+            for client in self._clients:
+                for number, wish in client.subscriptions.items():
+                    if wish.kind == _SLOT:
+                        client.notify(number, _SLOT, {"slot": slot, "parent": slot - 1, "root": root})
+
+    def _answer(self, client: Client, text: str) -> Any:
+        request: dict[str, Any] = {}
+        try:
+            request = msgspec.json.decode(text, type=dict[str, Any])
+            result = self._do(client, str(request.get("method")), list(request.get("params") or []))
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            problem = {"code": _BAD_PARAMS, "message": f"Invalid params: {error}"}
+            return {"jsonrpc": "2.0", "id": request.get("id"), "error": problem}
+        if result is None:
+            problem = {"code": _NO_METHOD, "message": "Method not found"}
+            return {"jsonrpc": "2.0", "id": request.get("id"), "error": problem}
+        return {"jsonrpc": "2.0", "id": request.get("id"), "result": result}
+
+    def _do(self, client: Client, method: str, params: list[Any]) -> int | bool | None:
+        if method not in _METHODS:
+            return None
+        kind, verb = _METHODS[method]
+        if verb == "Unsubscribe":
+            return client.subscriptions.pop(int(params[0]), None) is not None
+        target = params[0] if params else ""
+        if kind == _LOGS:
+            target = target["mentions"][0] if isinstance(target, dict) else ""
+        if kind in (_ACCOUNT, _PROGRAM):
+            answers.pubkey(target)
+        options = params[1] if len(params) > 1 and isinstance(params[1], dict) else {}
+        number = next(self._numbers)
+        client.subscriptions[number] = Subscription(kind, target, options, {})
+        return number
+
+    def _results(self, wish: Subscription, change: Change) -> Iterator[Any]:
+        match wish.kind:
+            case "account":
+                key = Pubkey.from_string(wish.target)
+                yield from self._accounts(wish, {key} & change.keys)
+            case "program" if wish.target == str(PROGRAM_ID):
+                yield from self._accounts(wish, change.keys)
+            case "logs":
+                for landed in change.landed:
+                    if not wish.target or wish.target in landed.keys:
+                        yield self._in_context(_logs(landed))
+            case "signature":
+                yield from self._signature(wish)
+
+    def _accounts(self, wish: Subscription, keys: set[Pubkey] | frozenset[Pubkey]) -> Iterator[Any]:
+        for key in keys:
+            held = self._sandbox.view.read(key)
+            if held is None or wish.sent.get(key) == held.data:
+                continue
+            is_program = wish.kind == _PROGRAM
+            if is_program and (
+                held.owner != PROGRAM_ID or not answers.matches(held, wish.options.get("filters") or [])
+            ):
+                continue
+            wish.sent[key] = held.data
+            account = answers.account(held, wish.options)
+            yield self._in_context({"pubkey": str(key), "account": account} if is_program else account)
+
+    def _signature(self, wish: Subscription) -> Iterator[Any]:
+        landed = self._sandbox.chain.find(wish.target)
+        if landed is not None and landed.slot <= self._sandbox.slot(commitment_of(wish.options)):
+            yield self._in_context({"err": landed.error})
+
+    def _in_context(self, value: Any) -> Any:
+        return {"context": {"slot": self._sandbox.slot()}, "value": value}
+
+
+async def _write(socket: web.WebSocketResponse, client: Client) -> None:
+    while client.queue.qsize() <= _BACKLOG_MAX:
+        await socket.send_str(await client.queue.get())
+    await socket.close(message=b"too slow")
+
+
+def _logs(landed: Landed) -> Any:
+    return {"signature": landed.signature, "err": landed.error, "logs": list(landed.logs)}
