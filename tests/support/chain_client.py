@@ -54,8 +54,8 @@ class ChainClient:
         )
 
     def restart(self) -> None:
-        """As after a `kill -9`: nothing is closed in order but the file, which the system closes."""
-        self.sandbox._journal._file.close()
+        """A new process on the same folder."""
+        self.sandbox.close()
         self.sandbox = Sandbox(self.settings, lambda: START_NS)
         self.rpc = Rpc(self.sandbox)
 

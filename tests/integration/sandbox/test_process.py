@@ -18,7 +18,7 @@ from solders.keypair import Keypair
 from gridkeeper_bus.connection import Bus, connect
 from gridkeeper_bus.prices import announce_clock
 from gridkeeper_bus.requests import request
-from gridkeeper_core.quiet import MarketRows, MarketTaken, Quiet, market_subject, quiet_subject
+from gridkeeper_core.quiet import Band, MarketRows, MarketTaken, Quiet, market_subject, quiet_subject
 from gridkeeper_core.venue.records import FillRecord, Roll
 from gridkeeper_drift.keys import Signer
 from gridkeeper_drift.rpc import RpcClient
@@ -91,7 +91,8 @@ async def test_a_kill_loses_neither_orders_nor_fills_nor_transactions(sandbox: R
         after = (await venue.read_accounts())["main"]
         assert msgspec.structs.replace(after, slot=before.slot) == before
         assert [placed.order_id for placed in after.orders] == [2]
-        walk_after = await venue_on(sandbox).walk("main", "")
+        async with venue_on(sandbox) as restarted:
+            walk_after = await restarted.walk("main", "")
         told = [(seen.signature, seen.slot, seen.records) for seen in walk_after.transactions]
         assert told == [(seen.signature, seen.slot, seen.records) for seen in walk_before.transactions]
         await do(venue, roll(order("buy", "147"), cancels=(2,)))
@@ -160,7 +161,7 @@ async def test_in_lockstep_nats_moves_clock_and_market(nats_server: RunningNats,
             await do(venue, roll(order("buy", "149"), order("sell", "151")))
             answer = await quiet(bus)
             assert answer.band is not None
-            assert tuple(answer.band["SOL-PERP"]) == (149_000_000, 151_000_000)  # type: ignore[arg-type]
+            assert answer.band["SOL-PERP"] == Band(149_000_000, 151_000_000)
             taken = await trade(150.5, 149.5, 148.0)
             assert (taken.last_seq, taken.records) == (4, 1)
             assert (await quiet(bus)).now_ns == row(1, 4).ts_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from gridkeeper_core import events as e
 from gridkeeper_core.errors import GridkeeperError
@@ -10,7 +11,7 @@ from gridkeeper_core.grid.state import gap_of
 from gridkeeper_core.inputs import HaltAccount, PauseGrid, ProposeGrid, ResumeAccount, ResumeGrid, StopGrid
 from gridkeeper_core.units import E6, E9, NS_PER_S
 from gridkeeper_core.venue.state import FillRules
-from support.story import Story, config
+from support.story import SPEC, Story, config
 
 
 def test_a_neutral_grid_opens_with_buys_below_and_sells_above_the_gap() -> None:
@@ -97,7 +98,8 @@ def test_a_partial_fill_places_the_opposite_of_what_was_filled_and_completes_it_
 
 
 def test_a_partial_below_the_market_minimum_waits_until_it_is_large_enough() -> None:
-    story = Story(FillRules(model="queue"), size_base_e9=E9 // 50).opened_at(105.2)
+    fine = replace(SPEC, step_e9=E9 // 1000)
+    story = Story(FillRules(model="queue"), spec=fine, size_base_e9=E9 // 50).opened_at(105.2)
 
     story.price(104, size=0.005)
     assert 105 not in story.prices_of("sell")

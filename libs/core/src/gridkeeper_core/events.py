@@ -135,13 +135,15 @@ class OrdersWanted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid
 class OrderGone(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.order_gone.v1"):
     """The grid took note that an order it wanted is not open any more, and not because it was filled.
 
-    `not_before_ns` is when the same order may be wanted again at the latest; 0 = at once. `tries` counts rejections.
+    `not_before_ns` is when the same order may be wanted again at the latest; 0 = at once. `tries` counts rejections,
+    `reference_e6` is where the market was: the order may be wanted again before that time once it has moved by a tick.
     """
 
     intent_id: str
     why: str
     not_before_ns: int
     tries: int
+    reference_e6: int
 
 
 class CellChanged(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.cell_changed.v1"):

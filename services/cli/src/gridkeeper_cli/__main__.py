@@ -13,8 +13,9 @@ from gridkeeper_cli.group import GridkeeperGroup
 from gridkeeper_cli.ledger_commands import ledger
 from gridkeeper_cli.preview_command import preview
 from gridkeeper_cli.session import Session, everywhere
+from gridkeeper_cli.up import up
 
-COMMANDS: tuple[click.Command, ...] = (preview, grid, account, ledger, events)
+COMMANDS: tuple[click.Command, ...] = (up, preview, grid, account, ledger, events)
 """Every command; a new one is added here."""
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -31,7 +32,7 @@ PRICE_FEED = "price_feed"
 _log = Logger("up")
 
 Say = Callable[[str], None]
-Show = Callable[[Watcher], Awaitable[None]]
+Show = Callable[[Watcher], Coroutine[Any, Any, None]]
 
 
 class AllInOne:
@@ -74,7 +75,7 @@ class AllInOne:
             finally:
                 stopping.cancel()
                 working.cancel()
-                await asyncio.wait({working})
+                await asyncio.gather(working, return_exceptions=True)
             self._say("Stopping.")
 
     async def _work(self, supervisor: Supervisor) -> None:

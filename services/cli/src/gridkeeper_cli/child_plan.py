@@ -17,12 +17,12 @@ from gridkeeper_runtime.ports import LOOPBACK, choose_port, is_free
 from gridkeeper_runtime.supervisor import ChildSpec
 
 SERVICES = ("sandbox", "notifier", "ledger", "execution", "strategy", "price_feed")
-"""In the order of starting; they are stopped in the reverse order, so that nothing new comes while the rest finishes."""
+"""In the order of starting; they are stopped in the reverse order, so that the rest has time to finish."""
 STOP_WITHIN_S = 8.0
 _OURS = "GRIDKEEPER_"
 _PORTS_FILE = "ports.json"
 _RPC = "rpc"
-_SYNTHETIC_MARKET: Mapping[str, object] = {"amplitude_e4": 300, "period_rows": 512, "interval_ms": 250}
+_SYNTHETIC_MARKET: Mapping[str, object] = {"amplitude_e4": 300, "period_rows": 384, "interval_ms": 250}
 """Never far from its start, and over a level of the example grid every few seconds."""
 
 

@@ -25,6 +25,7 @@ from gridkeeper_core.units import e6_text
 AUTHOR = "gridkeeper up"
 WITHIN_S = 60.0
 _PAUSE_S = 0.2
+_PASSING = frozenset({"SERVICE_SILENT", "STORE_LOST", "ACCOUNT_NOT_LIVE", "ACCOUNT_UNKNOWN", "NO_PRICE"})
 _OUTCOMES = ("grid.opened.v1", "grid.rejected.v1")
 
 T = TypeVar("T")
@@ -73,14 +74,7 @@ async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
         try:
             return await ask()
         except GridkeeperError as error:
-            is_passing = error.code in {
-                "SERVICE_SILENT",
-                "STORE_LOST",
-                "ACCOUNT_NOT_LIVE",
-                "ACCOUNT_UNKNOWN",
-                "NO_PRICE",
-            }
-            if not is_passing or time.monotonic() > deadline_s:
+            if error.code not in _PASSING or time.monotonic() > deadline_s:
                 raise
         await asyncio.sleep(_PAUSE_S)
 

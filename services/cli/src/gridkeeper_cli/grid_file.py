@@ -11,11 +11,11 @@ from gridkeeper_cli.session import Session
 from gridkeeper_cli.typical_markets import NOTE, typical_market
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.grid.config import GridConfig
-from gridkeeper_core.grid.parse import parse_grid
+from gridkeeper_core.grid.parse import parse_amount, parse_grid
 from gridkeeper_core.grid.preview import Preview, preview
 from gridkeeper_core.grid.preview_money import SIGNATURE_LAMPORTS, Costs
 from gridkeeper_core.market import MarketSpec
-from gridkeeper_core.units import E6, parse_scaled
+from gridkeeper_core.units import E6
 
 SOL_MARKET = "SOL-PERP"
 
@@ -65,7 +65,7 @@ def positive_e6(text: str | None, field: str) -> int | None:
     """An option's decimal text above zero. Raises GridkeeperError BAD_NUMBER or BAD_VALUE."""
     if text is None:
         return None
-    value = parse_scaled(text, E6, field)
+    value = parse_amount(text, E6, field)
     if value <= 0:
         raise GridkeeperError("BAD_VALUE", field=field, value=text, expected="above 0")
     return value

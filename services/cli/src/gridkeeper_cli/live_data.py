@@ -166,7 +166,7 @@ class Watcher:
 def _shown(grids: list[GridView]) -> GridView | None:
     """The first grid that is not over, else the last one."""
     alive = [grid for grid in grids if grid.state not in {"stopped", "rejected"}]
-    return (alive or grids[-1:] or [None])[0]
+    return next(iter(alive or grids[-1:]), None)
 
 
 async def _known(asking: Awaitable[T]) -> T | None:

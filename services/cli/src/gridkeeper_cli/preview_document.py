@@ -170,8 +170,17 @@ def _money(p: Preview) -> list[tuple[str, str]]:
         ("worst long", _inventory_text(p.at_lower)),
         ("worst short", _inventory_text(p.at_upper)),
         ("live orders", f"{p.window.buys} buys, {p.window.sells} sells, margin {e6_text(p.window.margin_e6)}"),
-        ("stops itself at a loss of", e6_text(p.loss_allowed_e6) if p.loss_allowed_e6 else "never (risk is off)"),
+        ("stops itself at a loss of", _loss_text(p)),
     ]
+
+
+def _loss_text(p: Preview) -> str:
+    if not p.loss_allowed_e6:
+        return "any size: risk is off"
+    # Turns made on the way would add to it; in a straight fall or rise there are none.
+    ends = [name for name, held in (("lower", p.at_lower), ("upper", p.at_upper)) if held.loss_e6 >= p.loss_allowed_e6]
+    warning = f", which a straight way to the {' or the '.join(ends)} end reaches" if ends else ""
+    return f"{e6_text(p.loss_allowed_e6)}{warning}"
 
 
 def _profit(turn: Turn) -> str:

@@ -9,9 +9,9 @@ from gridkeeper_core.grid.settings import DERIVED, EXAMPLE, REQUIRED, SETTINGS, 
 _NOTICE = "<!-- Written by `make docs` from the code; a change made here by hand is lost. -->"
 _OPENING = """\
 A grid is described by one TOML file; `gridkeeper preview FILE` says what it would be, `gridkeeper grid create FILE`
-opens it. Prices and amounts are decimal text in quotes (`"120.5"`), never TOML floats, which are not exact; counts are whole
-numbers without quotes; durations are text with a unit (`ms`, `s`, `m`, `h`, `d`). A name that is not on this page is
-refused."""
+opens it. Prices and amounts are decimal text in quotes (`"120.5"`), never TOML floats, which are not exact; counts are
+whole numbers without quotes; durations are text with a unit (`ms`, `s`, `m`, `h`, `d`). A name that is not on this page
+is refused."""
 
 
 def settings_page() -> str:

@@ -80,9 +80,10 @@ class LastPrices(msgspec.Struct, frozen=True, kw_only=True):
 class Journal:
     """The files of one state folder, which only one process may hold. Made by `open_journal`."""
 
-    def __init__(self, folder: Path, file: BinaryIO, *, sync: bool) -> None:
-        self._folder = folder
+    def __init__(self, file: BinaryIO, prices: BinaryIO, *, sync: bool) -> None:
         self._file = file
+        self._prices = prices
+        self._prices_size = 0
         self._sync = sync
         self._is_dirty = False
 
@@ -100,20 +101,27 @@ class Journal:
             self._is_dirty = False
 
     def keep_prices(self, last: LastPrices) -> None:
-        """Replaces the last prices; after a power cut older ones may be there."""
-        fresh = self._folder / f"{_PRICES}.new"
-        fresh.write_bytes(msgspec.json.encode(last))
-        fresh.replace(self._folder / _PRICES)
+        """Replaces the last prices, in one write that a kill cannot divide; a power cut may cost them."""
+        content = msgspec.json.encode(last)
+        os.pwrite(self._prices.fileno(), content.ljust(self._prices_size), 0)
+        self._prices_size = len(content)
 
     def last_prices(self) -> LastPrices | None:
-        """What `keep_prices` kept."""
-        path = self._folder / _PRICES
-        return msgspec.json.decode(path.read_bytes(), type=LastPrices) if path.exists() else None
+        """What `keep_prices` kept; None before the first time, and where a power cut spoilt it."""
+        self._prices.seek(0)
+        content = self._prices.read()
+        self._prices_size = len(content)
+        try:
+            return msgspec.json.decode(content, type=LastPrices)
+        except msgspec.DecodeError:
+            # The next row brings a price; what a price led to is in the journal.
+            return None
 
     def close(self) -> None:
         """Lets another process hold the folder."""
         self.settle()
         self._file.close()
+        self._prices.close()
 
 
 def open_journal(folder: Path, rules: Rules, *, sync: bool) -> tuple[Journal, Iterator[Entry]]:
@@ -126,8 +134,9 @@ def open_journal(folder: Path, rules: Rules, *, sync: bool) -> tuple[Journal, It
     with ExitStack() as stack:
         file = stack.enter_context(path.open("a+b"))
         _begin(file, folder, rules)
+        prices = stack.enter_context(os.fdopen(os.open(folder / _PRICES, os.O_RDWR | os.O_CREAT, 0o600), "r+b"))
         stack.pop_all()
-    return Journal(folder, file, sync=sync), _entries(file, path)
+    return Journal(file, prices, sync=sync), _entries(file, path)
 
 
 def _begin(file: BinaryIO, folder: Path, rules: Rules) -> None:

@@ -113,7 +113,8 @@ def closed(d: Decision, fact: e.OrderClosed | e.OrderRefused) -> frozenset[int]:
     tries = (retry.tries if retry else 0) + 1 if waits else 0
     pause_s = min(2**tries, RETRY_LONGEST_S) if waits else 0
     not_before_ns = d.now_ns + pause_s * NS_PER_S if waits else 0
-    d.add(e.OrderGone(intent_id=fact.intent_id, why=why, not_before_ns=not_before_ns, tries=tries))
+    at_e6 = reference_e6(d.state, d.newest) if d.newest is not None else 0
+    d.add(e.OrderGone(intent_id=fact.intent_id, why=why, not_before_ns=not_before_ns, tries=tries, reference_e6=at_e6))
     return frozenset((cell,))
 
 

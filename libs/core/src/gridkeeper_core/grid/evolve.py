@@ -135,8 +135,7 @@ def _order_gone(state: GridState, fact: e.OrderGone) -> GridState:
     orders = {k: order for k, order in state.orders.items() if k != key}
     retries = {k: retry for k, retry in state.retries.items() if k != key}
     if fact.not_before_ns:
-        price_e6 = state.price.oracle_e6 if state.price else 0
-        retries[key] = Retry(not_before_ns=fact.not_before_ns, price_e6=price_e6, tries=fact.tries)
+        retries[key] = Retry(not_before_ns=fact.not_before_ns, price_e6=fact.reference_e6, tries=fact.tries)
     return replace(state, orders=orders, retries=retries)
 
 

@@ -14,7 +14,7 @@ from gridkeeper_core.grid.decide import Decision
 from gridkeeper_core.grid.evolve import begin, evolve
 from gridkeeper_core.grid.state import FAULT, HALTED, PAUSED, RISK, STALE_PRICE, GridState
 from gridkeeper_core.grid.triggers import band, reference_e6, stale_after_ns
-from gridkeeper_core.grid.window import NO_CELLS, Change, plan
+from gridkeeper_core.grid.window import NO_CELLS, Change, next_look_ns, plan
 from gridkeeper_core.inputs import (
     Command,
     EventSeen,
@@ -210,7 +210,7 @@ class StrategyMachine:
         d = Decision(grid, self._newest.get(grid.config.market), item.now_ns)
         change = decide.settle(d, act(d))
         self._grids[grid.grid_id] = d.state
-        self._watches[grid.grid_id] = self._watch_for(d.state, change)
+        self._watches[grid.grid_id] = self._watch_for(d.state, change, item.now_ns)
         return [self._draft(grid.grid_id, item, fact) for fact in d.facts]
 
     def _draft(self, grid_id: str, item: Input, fact: e.Fact) -> Draft:
@@ -228,7 +228,8 @@ class StrategyMachine:
     def _watch(self, grid: GridState) -> _Watch:
         watch = self._watches.get(grid.grid_id)
         if watch is None:
-            watch = self._watches[grid.grid_id] = self._watch_for(grid, self._plan_again(grid))
+            watch = self._watch_for(grid, self._plan_again(grid), self._restored_ns.get(grid.grid_id, 0))
+            self._watches[grid.grid_id] = watch
         return watch
 
     def _plan_again(self, grid: GridState) -> Change:
@@ -243,9 +244,9 @@ class StrategyMachine:
         if known is None or price.source_seq > known.source_seq:
             self._newest[price.market] = price
 
-    def _watch_for(self, grid: GridState, change: Change) -> _Watch:
+    def _watch_for(self, grid: GridState, change: Change, now_ns: int) -> _Watch:
         low_e6, high_e6 = band(grid, self._newest.get(grid.config.market))
-        return _Watch(low_e6, high_e6, 0 if grid.pauses else change.again_ns)
+        return _Watch(low_e6, high_e6, next_look_ns(grid, change, now_ns) if grid.is_trading else 0)
 
     def _wake_of(self, grid: GridState) -> int | None:
         newest = self._newest.get(grid.config.market)

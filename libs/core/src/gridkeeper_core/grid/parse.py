@@ -45,6 +45,13 @@ def parse_grid(text: str) -> GridConfig:
     return config
 
 
+def parse_amount(text: str, scale: int, field: str) -> int:
+    """Plain decimal text (no exponent, no separators) as an integer of 1/scale. Raises GridkeeperError BAD_NUMBER."""
+    if not _AMOUNT.fullmatch(text.strip()):
+        raise GridkeeperError("BAD_NUMBER", field=field, value=_as_text(text), expected="a decimal number as text")
+    return parse_scaled(text, scale, field)
+
+
 def _document(text: str) -> dict[str, Any]:
     if len(text) > TEXT_MAX:
         raise GridkeeperError("BAD_TOML", value=f"{len(text)} characters", expected=f"at most {TEXT_MAX}")
@@ -70,10 +77,13 @@ def _given(document: Mapping[str, Any]) -> Given:
 
 
 def _unknown(path: str, known: list[str] | tuple[str, ...]) -> GridkeeperError:
-    name = path.rpartition(".")[2]
+    by_name = {p.rpartition(".")[2]: p for p in known}
     # A setting in the wrong table is as common a slip as a wrong letter.
-    elsewhere = [p for p in _PATHS if p.rpartition(".")[2] == name]
-    near = elsewhere or get_close_matches(path, known, n=1)
+    by_name_anywhere = {p.rpartition(".")[2]: p for p in _PATHS} | {table: f"[{table}]" for table in _TABLES}
+    name = path.rpartition(".")[2]
+    near = [by_name[n] for n in get_close_matches(name, by_name, n=1)] or [
+        by_name_anywhere[n] for n in get_close_matches(name, by_name_anywhere, n=1)
+    ]
     return GridkeeperError("UNKNOWN_KEY", field=path, expected=near[0] if near else "one of " + ", ".join(known))
 
 
@@ -218,9 +228,7 @@ def _amount(setting: Setting, value: Any, scale: int, field: str, most: str) -> 
             expected=f"decimal text in quotes ({why})",
             do=f'Write it as "{shown}".' if _AMOUNT.fullmatch(shown) else "",
         )
-    if not _AMOUNT.fullmatch(value.strip()):
-        raise GridkeeperError("BAD_NUMBER", field=field, value=value, expected="a decimal number as text")
-    amount = parse_scaled(value, scale, field)
+    amount = parse_amount(value, scale, field)
     if amount <= 0:
         raise GridkeeperError(setting.code, field=field, value=value, expected="above 0")
     if amount > int(most) * scale:

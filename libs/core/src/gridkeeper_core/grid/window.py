@@ -15,12 +15,12 @@ NO_CELLS: frozenset[int] = frozenset()
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """The order changes that are due, and when to look again if time is all that is missing (0 = never)."""
+    """The order changes that are due; `roll_at_ns` is when a roll that is held back may happen (0 = none is)."""
 
     unwanted: tuple[UnwantedOrder, ...] = ()
     wanted: tuple[WantedOrder, ...] = ()
     rolled: bool = False
-    again_ns: int = 0
+    roll_at_ns: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -42,8 +42,8 @@ def plan(state: GridState, reference_e6: int, now_ns: int, changed: frozenset[in
 
     `changed` are cells whose content or order changed by this very input: their orders do not wait for a roll.
     """
-    buys = _look(state, "buy", reference_e6, now_ns)
-    sells = _look(state, "sell", reference_e6, now_ns)
+    buys = _look(state, "buy", reference_e6, now_ns, changed)
+    sells = _look(state, "sell", reference_e6, now_ns, changed)
     unwanted = _worn(state, now_ns)
     roll_at_ns = state.last_roll_ns + state.config.roll_interval_ns
     rolled = (buys.due or sells.due) and (now_ns >= roll_at_ns or buys.empty or sells.empty)
@@ -63,8 +63,23 @@ def plan(state: GridState, reference_e6: int, now_ns: int, changed: frozenset[in
         unwanted=tuple({u.intent_id: u for u in unwanted}.values()),
         wanted=tuple(wanted),
         rolled=rolled and bool(wanted or unwanted),
-        again_ns=_again_ns(state, roll_at_ns if waits else 0, now_ns),
+        roll_at_ns=roll_at_ns if waits else 0,
     )
+
+
+def next_look_ns(state: GridState, change: Change, now_ns: int) -> int:
+    """The next moment at which time alone changes the plan (0 = never); `state` is the one after `change`."""
+    moments = [change.roll_at_ns]
+    moments += [retry.not_before_ns for retry in state.retries.values()]
+    life_ns = state.config.order_life_ns
+    for order in state.orders.values():
+        if order.unwanted or order.kind not in ("buy", "sell"):
+            continue
+        if life_ns:
+            moments.append(order.wanted_ns + life_ns // 2)
+        if target_e9(state, order.side, order.cell) > order.left_e9:
+            moments.append(order.wanted_ns + state.config.resize_after_ns)
+    return min((m for m in moments if m > now_ns), default=0)
 
 
 def everything_unwanted(state: GridState, why: str) -> Change:
@@ -116,7 +131,7 @@ def target_e9(state: GridState, side: Side, cell: int) -> int:
     return state.sizes_e9[cell] - state.held_e9[cell] if side == "buy" else state.held_e9[cell]
 
 
-def _look(state: GridState, side: Side, reference_e6: int, now_ns: int) -> _Side:
+def _look(state: GridState, side: Side, reference_e6: int, now_ns: int, changed: frozenset[int]) -> _Side:
     buy_count, sell_count = per_side(state.config.live_orders)
     count = buy_count if side == "buy" else sell_count
     slack = state.config.hysteresis
@@ -137,7 +152,7 @@ def _look(state: GridState, side: Side, reference_e6: int, now_ns: int) -> _Side
     live = [o for o in state.orders.values() if o.kind == side and not o.unwanted]
     extra = _beyond(live, side, nearest, count)
     too_far = _beyond(live, side, ranked, count + slack)
-    urgent = any(k in missing for k in nearest[: max(count - slack, 1)])
+    urgent = any(k in missing and k not in changed for k in nearest[: max(count - slack, 1)])
     return _Side(missing=missing, extra=tuple(extra), due=urgent or bool(too_far), empty=bool(missing) and not live)
 
 
@@ -203,18 +218,3 @@ def _within_cap(state: GridState, wanted: list[WantedOrder], unwanted: list[Unwa
     leaving = {u.intent_id for u in unwanted}
     staying = sum(1 for o in state.orders.values() if not o.unwanted and o.intent_id not in leaving)
     return wanted[: max(state.config.live_orders - staying, 0)]
-
-
-def _again_ns(state: GridState, roll_at_ns: int, now_ns: int) -> int:
-    """The next moment at which time alone changes the plan."""
-    moments = [roll_at_ns] if roll_at_ns > now_ns else []
-    moments += [r.not_before_ns for r in state.retries.values() if r.not_before_ns > now_ns]
-    life_ns = state.config.order_life_ns
-    for order in state.orders.values():
-        if order.unwanted or order.kind not in ("buy", "sell"):
-            continue
-        if life_ns:
-            moments.append(order.wanted_ns + life_ns // 2)
-        if target_e9(state, order.side, order.cell) > order.left_e9:
-            moments.append(order.wanted_ns + state.config.resize_after_ns)
-    return min((m for m in moments if m > now_ns), default=0)

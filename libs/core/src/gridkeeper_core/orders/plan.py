@@ -122,16 +122,21 @@ def _review(
 ) -> risk_gate.Approved | risk_gate.Refused:
     """Check the order at placement: the price may have moved since it was wanted."""
     order = queued.want
-    if order.post_only != "none" and _crosses(order, price):
+    if order.post_only != "none" and _crosses(queued, price):
         detail = f"{order.side} at {order.price_e6} against {price.oracle_e6} (price 1e-6)"
         return risk_gate.Refused(order=order, code="POST_ONLY_CROSS", detail=detail)
     return risk_gate.review(order, exposure, spec)
 
 
-def _crosses(order: WantedOrder, price: Price) -> bool:
-    if order.side == "buy":
-        return order.price_e6 >= (price.ask_e6 if price.ask_e6 is not None else price.oracle_e6)
-    return order.price_e6 <= (price.bid_e6 if price.bid_e6 is not None else price.oracle_e6)
+def _crosses(queued: QueuedWant, price: Price) -> bool:
+    """Strategy may know better than the same price says: a fill after it proves where the market went."""
+    order = queued.want
+    if price.source_seq <= queued.price_seq:
+        bid_e6 = ask_e6 = queued.reference_e6
+    else:
+        bid_e6 = price.bid_e6 if price.bid_e6 is not None else price.oracle_e6
+        ask_e6 = price.ask_e6 if price.ask_e6 is not None else price.oracle_e6
+    return order.price_e6 >= ask_e6 if order.side == "buy" else order.price_e6 <= bid_e6
 
 
 def _placement(
