@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ import pytest
 from solders.keypair import Keypair
 
 from gridkeeper_bus.connection import Bus, connect
-from gridkeeper_bus.prices import announce_clock
+from gridkeeper_bus.prices import announce_clock, publish_price
 from gridkeeper_bus.requests import request
+from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.prices.price import Price
 from gridkeeper_core.quiet import Band, MarketRows, MarketTaken, Quiet, market_subject, quiet_subject
 from gridkeeper_core.venue.records import FillRecord, Roll
 from gridkeeper_drift.keys import Signer
@@ -133,7 +136,7 @@ async def until_ready(bus: Bus) -> Quiet:
         while True:
             try:
                 return await quiet(bus)
-            except Exception:
+            except GridkeeperError:
                 await asyncio.sleep(0.05)
 
 
@@ -169,3 +172,24 @@ async def test_in_lockstep_nats_moves_clock_and_market(nats_server: RunningNats,
             assert all(seen.finalized for seen in walked)
             assert [type(record) for record in walked[-1].records] == [FillRecord]
         await bus.close()
+
+
+async def test_a_running_feed_s_prices_fill_orders(nats_server: RunningNats, tmp_path: Path) -> None:
+    with running_sandbox(tmp_path / "chain", nats_url=nats_server.url) as running:
+        await opened(running)
+        bus = await connect(nats_server.url, "feed")
+        async with venue_on(running) as venue:
+            await do(venue, roll(order("buy", "149")))
+            await publish_price(bus, now(row(148, 2)))
+            async with asyncio.timeout(20):
+                while True:
+                    account = (await venue.read_accounts())["main"]
+                    if not account.orders:
+                        break
+                    await asyncio.sleep(0.05)
+        assert account.positions[0].base_e9 == 10**8
+        await bus.close()
+
+
+def now(price: Price) -> Price:
+    return msgspec.structs.replace(price, ts_ns=time.time_ns())

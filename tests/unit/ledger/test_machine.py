@@ -305,7 +305,7 @@ def test_a_stopped_grid_keeps_its_totals_and_nothing_else(story: Story) -> None:
 
 
 def test_grid_profit_and_total_pnl_of_a_worked_example(story: Story) -> None:
-    # A neutral grid at 105: cell 2 (110 to 120) is held at the start, the position is 0.
+    # A neutral grid at 105: cell 2 (110 to 120) sells first; nothing is really held at the start.
     story.account(
         filled(1, "buy", 1, price=100),
         filled(2, "sell", 1, price=110),
@@ -315,7 +315,8 @@ def test_grid_profit_and_total_pnl_of_a_worked_example(story: Story) -> None:
     view = grid_view(state_of(story).state, GRID, 125 * E6)
     # Cash: -100 + 110 + 120 = 130; one SOL short at 125; fee 1, funding 0.5.
     assert view.result.total_pnl_e6 == 3_500_000
-    assert [line.quote_e6 for line in view.lines] == [25 * E6, 0, 0, -20 * E6, -E6, -500_000]
+    # Grid profit is the one completed turn; the sale at 120 is a short lot, 5 under water at 125.
+    assert [line.quote_e6 for line in view.lines] == [10 * E6, -5 * E6, 0, 0, -E6, -500_000]
     assert (view.result.realized_pnl_e6, view.result.unrealized_pnl_e6) == (10 * E6, -5 * E6)
     assert (view.result.average_entry_e6, view.result.break_even_e6) == (120 * E6, 118_500_000)
 

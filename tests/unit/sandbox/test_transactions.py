@@ -242,10 +242,17 @@ def test_signatures_are_listed_newest_first_between_two_of_them(chain: ChainClie
 
 def test_rows_taken_before_are_passed_over(chain: ChainClient) -> None:
     chain.send(chain.place(order("buy", "149")))
-    again = row(140, 1, at_s=50)
+    again = row(140, 1, at_s=1)
     taken = chain.sandbox.take_rows("SOL-PERP", START_NS, (again,))
     assert (taken.last_seq, taken.records) == (1, 0)
     assert chain.open_order_ids() == [1]
+
+
+def test_a_feed_that_counts_anew_is_taken_by_its_time(chain: ChainClient) -> None:
+    chain.price(150.1)
+    chain.send(chain.place(order("buy", "149")))
+    taken = chain.sandbox.take_rows("SOL-PERP", START_NS, (row(140, 1, at_s=50),))
+    assert (taken.last_seq, taken.records) == (1, 1)
 
 
 def test_a_killed_sandbox_is_the_same_after_its_restart(chain: ChainClient) -> None:

@@ -139,20 +139,18 @@ class Sandbox:
         """Trades the rows of one market that were not taken before. Raises GridkeeperError MARKET_UNKNOWN."""
         self._check_market(symbol)
         records, landed = 0, list[Landed]()
-        last_seq = self.world.venue.market_named(symbol).source_seq
         for row in rows:
-            if row.market == symbol and row.source_seq > last_seq:
+            if row.market == symbol and self._is_new(row):
                 batches, before = self._take_row(row)
                 landed += self._land_batches(batches, before)
                 records += sum(len(batch.records) for batch in batches)
-                last_seq = row.source_seq
         if self._settings.follows_tape:
             self.move_clock(now_ns)
         self._journal.settle()
         self._journal.keep_prices(LastPrices(now_ns=self.now_ns, prices=tuple(self._last_prices.values())))
         oracle = market_oracle(self.world.venue.market_named(symbol).spec)
         self._tell(Change(tuple(landed), _keys(landed) | {oracle}))
-        return MarketTaken(last_seq=last_seq, records=records)
+        return MarketTaken(last_seq=self.world.venue.market_named(symbol).source_seq, records=records)
 
     def take_price(self, price: Price) -> None:
         """A price of a running feed; one of a market that is not here is passed over."""
@@ -276,10 +274,15 @@ class Sandbox:
         if last is None:
             return
         for price in last.prices:
-            if price.source_seq > venue.market_named(price.market).source_seq:
+            if self._is_new(price):
                 venue.apply_row(price)
                 self._last_prices[price.market] = self._calm_prices[price.market] = price
         venue.advance(last.now_ns)
+
+    def _is_new(self, row: Price) -> bool:
+        """Whether it was not taken before; a feed that began to count anew is told by its time."""
+        market = self.world.venue.market_named(row.market)
+        return row.source_seq > market.source_seq or row.ts_ns > market.price_ns
 
     def _check_market(self, symbol: str) -> None:
         try:

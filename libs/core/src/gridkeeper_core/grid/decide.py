@@ -183,7 +183,7 @@ def _check_range(d: Decision, price_e6: int) -> None:
     left = d.state.range_left
     if left and (price_e6 <= levels_e6[-2] if left == "high" else price_e6 >= levels_e6[1]):
         d.add(e.RangeReturned(where=left, price_e6=price_e6))
-    elif not left and not levels_e6[0] <= price_e6 <= levels_e6[-1]:
+    if not d.state.range_left and not levels_e6[0] <= price_e6 <= levels_e6[-1]:
         where: Literal["low", "high"] = "low" if price_e6 < levels_e6[0] else "high"
         d.add(e.RangeLeft(where=where, price_e6=price_e6))
 

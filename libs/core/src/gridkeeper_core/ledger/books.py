@@ -180,14 +180,25 @@ class GridBooks:
 
 
 def opened_sums(opening: BooksOpened, opened_ns: int) -> Sums:
-    """The state before the first entry: position and held cells at the start price."""
+    """The state before the first entry: position and really held cells at the start price."""
     return Sums(
         position=held_at_price(opening.start_position_e9, opening.start_price_e6),
         cells={
             cell: opened_cell(size, held, opening.start_price_e6, opened_ns)
-            for cell, (size, held) in enumerate(zip(opening.sizes_e9, opening.held_e9, strict=True))
+            for cell, (size, held) in enumerate(zip(opening.sizes_e9, really_held_e9(opening), strict=True))
         },
     )
+
+
+def really_held_e9(opening: BooksOpened) -> tuple[int, ...]:
+    """What the cells hold in fact when the grid starts (base 1e-9).
+
+    A neutral grid starts without a position: its upper cells are "held" only in that they sell first. Such a sale opens
+    a short lot, which the buy below it closes; that pair is the turn, and only then is there a grid profit.
+    """
+    if opening.start_position_e9 >= sum(opening.held_e9):
+        return opening.held_e9
+    return (0,) * len(opening.held_e9)
 
 
 def _order(entry: Entry) -> tuple[int, int, int, str]:
