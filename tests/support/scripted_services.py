@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -93,7 +93,7 @@ class ScriptedServices:
                 raise GridkeeperError("BAD_USAGE", field="query", value=other)
 
 
-def _known(held: dict[str, object], name: str, code: str) -> object:
+def _known(held: Mapping[str, object], name: str, code: str) -> object:
     if name not in held:
         raise GridkeeperError(code, field="id", value=name)
     return held[name]

@@ -1,96 +1,20 @@
-"""A running system of scripted services, and a way to run the command against it."""
+"""A running system of scripted services."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
-from click.testing import CliRunner, Result
 
-from gridkeeper_bus.connection import Bus, connect
+from gridkeeper_bus.connection import connect
 from gridkeeper_bus.prices import publish_price
 from gridkeeper_bus.streams import declare_all
-from gridkeeper_cli.__main__ import cli
-from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.prices.price import Price
-from gridkeeper_core.requests import AccountView
 from gridkeeper_runtime.datadir import RunFile, locked, write_run_file
-from support.scripted_services import ScriptedServices
+from support.command import GRID_TEXT, START_NS, System
+from support.command_answers import BOOKS, DETAIL
 from support.servers import eventually
-
-MINUTE_NS = 60 * 10**9
-START_NS = 1_700_000_000 * 10**9
-SPEC = MarketSpec(
-    symbol="SOL-PERP",
-    venue="drift",
-    index=0,
-    tick_e6=10_000,
-    step_e9=10_000_000,
-    minimum_e9=10_000_000,
-    margin_ratio_initial_e4=1000,
-    margin_ratio_maintenance_e4=500,
-    maker_fee_e5=-20,
-    taker_fee_e5=100,
-)
-ACCOUNT = AccountView(
-    alias="main",
-    phase="live",
-    differs=False,
-    halted="",
-    open_orders=0,
-    free_slots=32,
-    in_flight="",
-    deposit_e6=1_000_000_000,
-    positions=(),
-    grids=(),
-    lamports_spent=5_000,
-)
-GRID_TEXT = """
-[grid]
-id = "sol"
-market = "SOL-PERP"
-lower = "90"
-upper = "120"
-intervals = 3
-spacing = "arithmetic"
-size = { base = "1" }
-"""
-
-
-def run(*args: str, data_dir: Path | None = None) -> Result:
-    """Run the command in this process."""
-    place = ["--data-dir", str(data_dir)] if data_dir is not None else []
-    return CliRunner().invoke(cli, [*args, *place])
-
-
-def document(result: Result) -> Any:
-    """The one JSON document on stdout."""
-    return msgspec.json.decode(result.stdout)
-
-
-class System:
-    """A running Gridkeeper, as far as the command can tell."""
-
-    def __init__(self, bus: Bus, data_dir: Path) -> None:
-        self.bus = bus
-        self.data_dir = data_dir
-        self.services = ScriptedServices(bus)
-        self.services.markets = [SPEC]
-        self.services.accounts = [ACCOUNT]
-
-    async def run(self, *args: str) -> Result:
-        """Run the command in a thread: it has an event loop of its own."""
-        return await asyncio.to_thread(run, *args, data_dir=self.data_dir)
-
-    async def ask(self, *args: str) -> Any:
-        """Run the command with --json; it must succeed."""
-        result = await self.run(*args, "--json")
-        assert result.exit_code == 0, result.output
-        return document(result)
 
 
 @pytest.fixture
@@ -122,3 +46,11 @@ async def system(nats_url: str, tmp_path: Path) -> AsyncIterator[System]:
         yield made
         await made.services.stop()
         await bus.close()
+
+
+@pytest.fixture
+def with_grid(system: System) -> System:
+    """The system with the grid `sol` and its books."""
+    system.services.grids = {"sol": DETAIL}
+    system.services.books = {"sol": BOOKS}
+    return system

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from unit.cli.conftest import SPEC
-
 from gridkeeper_cli.documents import iso_utc, readable
 from gridkeeper_cli.reference_settings import settings_page
 from gridkeeper_cli.render import cell, cents
 from gridkeeper_core.events import GridOpened, OrdersWanted, PriceSeen, WantedOrder
 from gridkeeper_core.grid.settings import SETTINGS
 from gridkeeper_core.prices.price import Price
+from support.command import SPEC
 
 
 def test_a_time_is_exact_to_the_microsecond() -> None:

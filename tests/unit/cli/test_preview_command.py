@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from unit.cli.conftest import GRID_TEXT, document, run
+
+from support.command import GRID_TEXT, document, run
 
 
 def preview(tmp_path: Path, text: str, *args: str) -> Result:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 import pytest
-from unit.cli.conftest import document, run
 
 from gridkeeper_cli.__main__ import cli
+from support.command import document, run
 
 
 def commands(of: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:

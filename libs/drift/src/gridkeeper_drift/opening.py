@@ -22,13 +22,15 @@ class AccountConfig(NamedTuple):
     signer: str
 
 
-def drift_venue(rpc_url: str, accounts: Iterable[AccountConfig], *, requests_per_s: int = 50) -> DriftVenue:
+def drift_venue(
+    rpc_url: str, accounts: Iterable[AccountConfig], *, requests_per_s: int = 50, ages_by_slot: bool = True
+) -> DriftVenue:
     """The venue behind one endpoint; to be used as an async context manager.
 
     Raises GridkeeperError BAD_VALUE, BAD_FILE, SIGNER_UNSAFE.
     """
     rpc = RpcClient(rpc_url, per_second=requests_per_s, burst=requests_per_s, commitment="confirmed")
-    return DriftVenue(rpc, [_account(config) for config in accounts])
+    return DriftVenue(rpc, [_account(config) for config in accounts], ages_by_slot=ages_by_slot)
 
 
 def _account(config: AccountConfig) -> Account:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -57,14 +58,21 @@ Outcome = Landed | Gone | StillUnknown
 class TransactionSender:
     """Signs with a cached blockhash, so that signing needs no endpoint; sends without preflight.
 
-    A preflight failure would say nothing about bytes that were sent before, so none is asked for.
+    A preflight failure would say nothing about bytes that were sent before, so none is asked for. `ages_by_slot` is off
+    for a chain whose slots jump without blocks (a tape in lockstep): there a blockhash ages by our clock alone.
     """
 
     def __init__(
-        self, rpc: RpcClient, *, priority_fee_micro_lamports: int = 0, clock: Callable[[], float] = time.monotonic
+        self,
+        rpc: RpcClient,
+        *,
+        priority_fee_micro_lamports: int = 0,
+        ages_by_slot: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rpc = rpc
         self._price = priority_fee_micro_lamports
+        self._age_max_slots = _AGE_MAX_SLOTS if ages_by_slot else sys.maxsize
         self._clock = clock
         self._blockhash: Blockhash | None = None
         self._read_at = 0.0
@@ -77,7 +85,7 @@ class TransactionSender:
         return (
             self._blockhash is not None
             and self._clock() - self._read_at < _AGE_MAX_S
-            and self._chain_slot - self._blockhash.slot < _AGE_MAX_SLOTS
+            and self._chain_slot - self._blockhash.slot < self._age_max_slots
         )
 
     def note_slot(self, slot: int) -> None:

@@ -63,6 +63,7 @@ class DriftVenue:
         market_indexes: Iterable[int] = (),
         priority_fee_micro_lamports: int = 0,
         lookup_tables: Sequence[str] = (),
+        ages_by_slot: bool = True,
     ) -> None:
         self._rpc = rpc
         self._stack = AsyncExitStack()
@@ -70,7 +71,9 @@ class DriftVenue:
         watched = [WatchedAccount(a.alias, a.authority, a.sub_account_id, a.signer.public_key)
                    for a in self._accounts.values()]  # fmt: skip
         self._poller = AccountPoller(rpc, watched, market_indexes)
-        self._sender = TransactionSender(rpc, priority_fee_micro_lamports=priority_fee_micro_lamports)
+        self._sender = TransactionSender(
+            rpc, priority_fee_micro_lamports=priority_fee_micro_lamports, ages_by_slot=ages_by_slot
+        )
         self._walkers = {
             account.alias: LogWalker(rpc, account.trader.user, account.signer.public_key)
             for account in self._accounts.values()

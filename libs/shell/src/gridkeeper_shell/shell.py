@@ -164,8 +164,12 @@ class Shell:
         self.processor.clock_moved()
 
     def _on_price(self, price: Price) -> None:
-        self._price_seq[price.market] = max(price.source_seq, self._price_seq.get(price.market, 0))
-        self.processor.offer(PriceTick(now_ns=self.now_ns(), price=price))
+        if price.source_seq <= self._price_seq.get(price.market, 0):
+            return  # sent again, for those who missed it
+        self._price_seq[price.market] = price.source_seq
+        # On a tape the clock may already stand at a later row of the same batch.
+        now_ns = price.ts_ns if self.settings.is_tape else self.now_ns()
+        self.processor.offer(PriceTick(now_ns=now_ns, price=price))
         metrics.LAST_PRICE.labels(price.market).set(price.ts_ns / 1e9)
 
     async def _read_events(self) -> None:

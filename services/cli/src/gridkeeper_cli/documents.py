@@ -192,13 +192,13 @@ def _readable(name: str, value: Any) -> tuple[str, Any]:
         return name[:-3], _each(value, lambda ns: iso_utc(ns) if ns >= _UTC_FROM_NS else duration_text(ns))
     if isinstance(value, dict):
         return name, _readable_members(value)
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return name, [_readable_members(item) if isinstance(item, dict) else item for item in value]
     return name, value
 
 
 def _each(value: Any, text_of: Any) -> Any:
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [text_of(number) for number in value]
     return None if value is None else text_of(value)
 

@@ -56,7 +56,7 @@ class Session:
             return
         console = console_on(sys.stdout)
         for part in text:
-            console.print(part)
+            console.print(part, soft_wrap=isinstance(part, str))
 
     def warn(self, sentence: str) -> None:
         """Something to know that is not the result."""

@@ -31,7 +31,7 @@ class ExecutionSettings(ShellSettings, frozen=True, kw_only=True):
     markets: str = "SOL-PERP"
     poll_ms: int = 1_000
     reconcile_s: int = 60
-    requests_per_s: int = 50
+    requests_per_s: int = 200
     on_request: bool = False
 
     def __post_init__(self) -> None:

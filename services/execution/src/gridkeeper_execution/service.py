@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import AsyncExitStack
 
 from gridkeeper_core.names import query_subject
@@ -23,7 +24,7 @@ async def serve(settings: ExecutionSettings, stop: asyncio.Event) -> None:
             venue,
             list(settings.account_settings()),
             poll_s=settings.poll_ms / 1000,
-            reconcile_s=settings.reconcile_s,
+            reconcile_s=settings.reconcile_s if not settings.on_request else math.inf,
         )
         machine = ExecutionMachine(desk.sign)
         shell = Shell(
@@ -66,4 +67,6 @@ def _venue(settings: ExecutionSettings) -> DriftVenue:
         AccountConfig(alias, account.authority, account.sub_account, account.signer)
         for alias, account in settings.account_settings().items()
     ]
-    return drift_venue(settings.rpc_url, accounts, requests_per_s=settings.requests_per_s)
+    return drift_venue(
+        settings.rpc_url, accounts, requests_per_s=settings.requests_per_s, ages_by_slot=not settings.on_request
+    )

@@ -89,6 +89,7 @@ class Lockstep:
             # No deadline lies on the way, so the clock alone moves nobody: one round shows that all have heard of it.
             answers = await self._rest(before=answers)
         if await self._trade(batch):
+            await self._neighbours.poll_chain()
             await self._rest()
         await self._publish(batch)
         self._price_seq.update({price.market: price.source_seq for price in batch})
@@ -112,6 +113,21 @@ class Lockstep:
         return records > 0
 
     async def _rest(self, before: Sequence[Quiet] | None = None) -> list[Quiet]:
+        """Until events and chain are both at rest.
+
+        The chain moves only when no event is on its way: so whatever a decision leads to comes before what the venue
+        does about it, on every run of the tape alike.
+        """
+        answers = await self._events_rest(before)
+        end_s = asyncio.get_running_loop().time() + self._patience_s
+        while any(answer.in_flight for answer in answers):
+            if asyncio.get_running_loop().time() > end_s:
+                raise GridkeeperError("SERVICE_SILENT", field="lockstep", detail="a transaction stays in flight")
+            await self._neighbours.poll_chain()
+            answers = await self._events_rest()
+        return answers
+
+    async def _events_rest(self, before: Sequence[Quiet] | None = None) -> list[Quiet]:
         """Ask until all are at rest, twice in a row without a change; `before` counts as the first time."""
         loop = asyncio.get_running_loop()
         end_s, announce_s = loop.time() + self._patience_s, loop.time() + ANNOUNCE_AGAIN_S

@@ -27,6 +27,9 @@ class Neighbours(Protocol):
     async def quiet(self) -> list[Quiet]:
         """One round of answers, always in the same order. Raises GridkeeperError SERVICE_SILENT."""
 
+    async def poll_chain(self) -> None:
+        """Let execution send what it signed and take what the chain did. Raises GridkeeperError SERVICE_SILENT."""
+
     async def take_rows(self, market: str, now_ns: int, rows: Sequence[Price]) -> MarketTaken:
         """Let the sandbox trade these rows. Raises GridkeeperError SERVICE_SILENT."""
 

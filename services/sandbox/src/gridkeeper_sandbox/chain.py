@@ -37,10 +37,16 @@ class Chain:
 
     With `own_slots` what was read at a slot stays true for it: each change lands in a slot of its own, ahead of the
     clock if need be. Clients that see an account twice at one slot believe the first.
+
+    With `skips_empty_slots` only slots with a transaction hold a block: on a tape that jumps by hours at once, the block
+    height must not run away from clients that had no chance to act in between.
     """
 
-    def __init__(self, *, confirmed_slots: int, finalized_slots: int, own_slots: bool) -> None:
+    def __init__(
+        self, *, confirmed_slots: int, finalized_slots: int, own_slots: bool, skips_empty_slots: bool = False
+    ) -> None:
         self._own_slots = own_slots
+        self._skips_empty_slots = skips_empty_slots
         self._depths = {"processed": 0, "confirmed": confirmed_slots, "finalized": finalized_slots}
         self.landed: list[Landed] = []
         self._places: dict[str, int] = {}
@@ -60,8 +66,14 @@ class Chain:
         return None if place is None else self.landed[place]
 
     def slot(self, now_ns: int, commitment: Commitment) -> int:
-        """The newest slot at that commitment, which is also the block height."""
+        """The newest slot at that commitment."""
         return max(0, self._head(now_ns) - self._depths[commitment])
+
+    def block_height(self, now_ns: int, commitment: Commitment) -> int:
+        """How many blocks there are up to the newest slot at that commitment."""
+        if self._skips_empty_slots:
+            return max(0, len(self.landed) - self._depths[commitment])
+        return self.slot(now_ns, commitment)
 
     def landing_slot(self, now_ns: int) -> int:
         """The slot of what lands now."""
@@ -95,13 +107,14 @@ class Chain:
         It says itself of which slot it is, so that it is known again after a restart; and it changes with every
         transaction, so that the same order can be placed twice while a tape stands still.
         """
-        slot = self._head(now_ns)
-        return _hash_of(slot, len(self.landed)), slot + BLOCKHASH_LIFE_SLOTS
+        last_valid = self.block_height(now_ns, "processed") + BLOCKHASH_LIFE_SLOTS
+        return _hash_of(self._head(now_ns), len(self.landed)), last_valid
 
     def is_recent(self, blockhash: Hash, now_ns: int) -> bool:
         """Whether a transaction with this blockhash may still land."""
         slot, count = (int.from_bytes(bytes(blockhash)[first : first + 8]) for first in (0, 8))
-        return _hash_of(slot, count) == blockhash and self._head(now_ns) <= slot + BLOCKHASH_LIFE_SLOTS
+        age = len(self.landed) - count if self._skips_empty_slots else self._head(now_ns) - slot
+        return _hash_of(slot, count) == blockhash and age <= BLOCKHASH_LIFE_SLOTS
 
     def _head(self, now_ns: int) -> int:
         return max(slot_at(now_ns), self.landed[-1].slot if self.landed else 0)

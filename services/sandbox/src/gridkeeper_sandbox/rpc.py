@@ -54,7 +54,7 @@ class Rpc:
             "getTokenAccountBalance": self._token_balance,
             "getLatestBlockhash": self._latest_blockhash,
             "isBlockhashValid": self._is_blockhash_valid,
-            "getBlockHeight": lambda p: self._slot(p),
+            "getBlockHeight": self._block_height,
             "getSlot": lambda p: self._slot(p),
             "getBlockTime": lambda p: block_time_s(int(p[0])),
             "getEpochInfo": self._epoch_info,
@@ -148,6 +148,9 @@ class Rpc:
     def _is_blockhash_valid(self, params: list[Any]) -> Any:
         blockhash = type(genesis_hash()).from_string(params[0])
         return self._in_context(self._sandbox.chain.is_recent(blockhash, self._sandbox.now_ns))
+
+    def _block_height(self, params: list[Any]) -> int:
+        return self._sandbox.chain.block_height(self._sandbox.now_ns, commitment_of(params[0] if params else {}))
 
     def _slot(self, params: list[Any]) -> int:
         return self._sandbox.slot(commitment_of(params[0] if params else {}))

@@ -59,7 +59,12 @@ class Sandbox:
         self._settings = settings
         self._clock = clock
         self.world = World(VenueModel(rules.markets, rules.fills, enforce_margin=rules.enforce_margin))
-        self.chain = Chain(confirmed_slots=depth[0], finalized_slots=depth[1], own_slots=not settings.lockstep)
+        self.chain = Chain(
+            confirmed_slots=depth[0],
+            finalized_slots=depth[1],
+            own_slots=not settings.lockstep,
+            skips_empty_slots=settings.lockstep,
+        )
         self.view = AccountsView(self.world)
         self.listeners: list[Callable[[Change], None]] = []
         self._calm_prices: dict[str, Price] = {}

@@ -59,8 +59,6 @@ def _unrest_of(answer: Quiet, heads: Mapping[str, int], expected: Expected) -> l
     name, reasons = answer.service, []
     if answer.busy:
         reasons.append(f"{name} is busy")
-    if answer.in_flight:
-        reasons.append(f"{name} waits for {answer.in_flight} transactions")
     if answer.now_ns != expected.now_ns:
         reasons.append(f"{name} has the clock at {answer.now_ns}, not {expected.now_ns}")
     if answer.published_id != answer.head_id:

@@ -10,6 +10,7 @@ import msgspec
 from gridkeeper_bus.connection import Bus
 from gridkeeper_bus.prices import announce_clock, publish_price
 from gridkeeper_bus.requests import request
+from gridkeeper_core.names import query_subject
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.quiet import MarketRows, MarketTaken, Quiet, market_subject, quiet_subject
 from gridkeeper_core.units import NS_PER_S
@@ -59,6 +60,7 @@ class NatsNeighbours:
         self, bus: Bus, *, shard: int, services: Sequence[str], own: Callable[[], Quiet], clock: TapeClock
     ) -> None:
         self._bus = bus
+        self._poll_subject = query_subject(shard, "execution", "poll")
         self._subjects = [quiet_subject(shard, service) for service in services]
         self._own = own
         self._clock = clock
@@ -71,6 +73,10 @@ class NatsNeighbours:
         """See `Neighbours.quiet`."""
         answers = await asyncio.gather(*(request(self._bus, subject) for subject in self._subjects))
         return [self._own(), *(_QUIET.decode(answer) for answer in answers)]
+
+    async def poll_chain(self) -> None:
+        """See `Neighbours.poll_chain`."""
+        await request(self._bus, self._poll_subject)
 
     async def take_rows(self, market: str, now_ns: int, rows: Sequence[Price]) -> MarketTaken:
         """See `Neighbours.take_rows`."""
