@@ -57,6 +57,7 @@ def test_structs_in_lists_are_readable_too() -> None:
 def test_money_is_read_to_the_cent_with_its_sign() -> None:
     assert cents("1234.565") == "+1,234.56"
     assert cents("-0.125001") == "-0.13"
+    assert (cents("-0.001"), cents("0")) == ("0.00", "0.00")
     assert cents(None) is None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 from contextlib import aclosing
 
 import msgspec
@@ -75,3 +77,21 @@ async def test_a_follower_gets_what_comes_after_the_last_page(system: System) ->
 
     assert len(page.messages) == 1
     assert msgspec.json.decode(first.body)["version"] == 2
+
+
+async def test_a_follower_ends_well_with_ctrl_c(system: System) -> None:
+    await system.services.record("strategy", "grid:a", LEFT)
+    command = ("-m", "gridkeeper_cli", "events", "tail", "--follow", "--json", "--data-dir", str(system.data_dir))
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+
+    async with asyncio.timeout(30):
+        first = await process.stdout.readline()
+        await system.services.record("strategy", "grid:b", LEFT)
+        second = await process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest = await process.stdout.read()
+        ended_with = await process.wait()
+
+    assert [msgspec.json.decode(line)["id"] for line in (first, second)] == ["grid:a@1", "grid:b@1"]
+    assert (rest, ended_with) == (b"", 0)

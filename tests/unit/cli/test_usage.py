@@ -7,8 +7,11 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from gridkeeper_cli.__main__ import cli
+from gridkeeper_cli.group import GridkeeperGroup
+from gridkeeper_cli.session import everywhere
 from support.command import document, run
 
 
@@ -153,3 +156,19 @@ def test_an_unknown_stream_or_topic_is_refused_with_what_there_is(args: tuple[st
     assert result.exit_code == 1
     assert document(result)["error"]["code"] == "BAD_VALUE"
     assert expected in document(result)["error"]["expected"]
+
+
+def test_what_nobody_foresaw_is_still_one_document() -> None:
+    @click.group(cls=GridkeeperGroup)
+    def broken() -> None:
+        """A command with a fault."""
+
+    @broken.command()
+    @everywhere
+    def divide() -> None:
+        raise ZeroDivisionError("by zero")
+
+    result = CliRunner().invoke(broken, ["divide", "--json"])
+
+    assert (result.exit_code, document(result)["error"]["code"]) == (1, "INTERNAL")
+    assert "ZeroDivisionError" in result.stderr

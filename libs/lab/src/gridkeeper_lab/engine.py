@@ -27,7 +27,7 @@ from gridkeeper_core.record import GENESIS, Recorded
 from gridkeeper_core.venue.errors import VenueError
 from gridkeeper_core.venue.model import VenueModel
 from gridkeeper_core.venue.records import Roll, SeenTransaction, Signed, VenueRecord
-from gridkeeper_core.venue.state import FillRules, MarketRules
+from gridkeeper_core.venue.state import FillBatch, FillRules, MarketRules
 
 ACCOUNT = "main"
 _STRATEGY_READS = frozenset({"execution"})
@@ -69,17 +69,15 @@ class Lab:
         self._signatures = 0
         self._commands = 0
         self._deposit_e6 = deposit_e6
-        self._is_booted = False
+        self._boot()
 
     # ------------------------------------------------------------ driving
 
     def row(self, price: Price) -> None:
         """One row of the tape: deadlines up to it, then what it fills, then its price."""
         self.advance(price.ts_ns)
-        for batch in self.venue.apply_row(price):
-            self._chain(batch.records, ours=False)
+        self._keepers(self.venue.apply_row(price))
         self._drain()
-        self._boot_once()
         for name, machine, _ in self._machines:
             self._accept(name, machine, PriceTick(now_ns=self.now_ns, price=price))
         self._drain()
@@ -88,14 +86,15 @@ class Lab:
         """Move the clock, stopping at every deadline on the way."""
         while (deadline := self._next_wake_ns()) is not None and deadline <= now_ns:
             self.now_ns = max(self.now_ns, deadline)
-            self.venue.advance(self.now_ns)
+            self._move_venue()
             for name, machine, _ in self._machines:
                 due = machine.next_wake_ns()
                 if due is not None and due <= deadline:
                     self._accept(name, machine, Wake(now_ns=due))
             self._drain()
         self.now_ns = now_ns
-        self.venue.advance(now_ns)
+        self._move_venue()
+        self._drain()
 
     def command(self, target: str, body: CommandBody, *, author: str = "lab", reason: str = "") -> None:
         """Give a command, as the `gridkeeper` command does. Raises GridkeeperError when it is refused."""
@@ -114,10 +113,7 @@ class Lab:
 
     # ------------------------------------------------------------ inside
 
-    def _boot_once(self) -> None:
-        if self._is_booted:
-            return
-        self._is_booted = True
+    def _boot(self) -> None:
         self.venue.open_account(ACCOUNT)
         self.venue.deposit(ACCOUNT, self._deposit_e6)
         self._accept("execution", self.execution, AccountBooted(now_ns=self.now_ns, alias=ACCOUNT))
@@ -171,10 +167,19 @@ class Lab:
         except VenueError as refusal:
             error_code, error = int(refusal.code), str(refusal)
         self._seen(signature, records, ours=True, error_code=error_code, error=error)
+        self._keepers(self.venue.run_keepers())
 
-    def _chain(self, records: tuple[VenueRecord, ...], *, ours: bool) -> None:
-        self._signatures += 1
-        self._seen(f"lab-{self._signatures}", records, ours=ours)
+    def _move_venue(self) -> None:
+        deadline = self.venue.next_deadline_ns()
+        self.venue.advance(self.now_ns)
+        if deadline is not None and deadline <= self.now_ns:
+            self._keepers(self.venue.run_keepers())
+
+    def _keepers(self, batches: Iterable[FillBatch]) -> None:
+        """What keepers did, each in a transaction of its own."""
+        for batch in batches:
+            self._signatures += 1
+            self._seen(f"lab-{self._signatures}", batch.records, ours=False)
 
     def _seen(
         self,
@@ -206,5 +211,5 @@ class Lab:
         return Signed(signature=signature, bytes_base64="", blockhash="", last_valid_block_height=0)
 
     def _next_wake_ns(self) -> int | None:
-        wakes = (machine.next_wake_ns() for _, machine, _ in self._machines)
-        return min((w for w in wakes if w is not None), default=None)
+        wakes = [machine.next_wake_ns() for _, machine, _ in self._machines]
+        return min((w for w in (*wakes, self.venue.next_deadline_ns()) if w is not None), default=None)

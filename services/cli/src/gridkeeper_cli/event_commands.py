@@ -19,6 +19,7 @@ from gridkeeper_core.events import FACTS
 from gridkeeper_core.names import split_stream
 from gridkeeper_core.record import decode, hash_of, topic_of
 
+_TEXT_SHOWN = 100
 _TOPICS = tuple(dict.fromkeys(str(fact.__struct_config__.tag) for facts in FACTS.values() for fact in facts))
 
 
@@ -147,5 +148,11 @@ def _print(session: Session, shown: list[Document]) -> None:
 
 
 def _line(document: Document) -> str:
-    fact = msgspec.json.encode(document["fact"]).decode()
+    fact = msgspec.json.encode({name: _shortened(value) for name, value in document["fact"].items()}).decode()
     return f"{document['time']}  {document['id']}  {document['topic']}  {fact}"
+
+
+def _shortened(value: object) -> object:
+    """A signed transaction fills a screen; `events show` has it whole."""
+    is_long = isinstance(value, str) and len(value) > _TEXT_SHOWN
+    return f"{str(value)[:_TEXT_SHOWN]}…" if is_long else value

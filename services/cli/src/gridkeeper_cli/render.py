@@ -45,7 +45,8 @@ def cents(text: str | None) -> str | None:
     """A quote amount to the cent, signed, for reading; the exact one is in the JSON."""
     if text is None:
         return None
-    return f"{Decimal(text).quantize(_CENT, rounding=ROUND_HALF_EVEN):+,f}"
+    rounded = Decimal(text).quantize(_CENT, rounding=ROUND_HALF_EVEN)
+    return f"{rounded:+,f}" if rounded else "0.00"
 
 
 def with_cents(row: Document, *members: str) -> Document:
