@@ -27,6 +27,7 @@ from gridkeeper_runtime.logs import Logger
 from gridkeeper_runtime.supervisor import ChildStatus, Supervisor
 
 READY_WITHIN_S = 90.0
+WORK_END_WITHIN_S = 3.0
 SANDBOX = "sandbox"
 PRICE_FEED = "price_feed"
 _log = Logger("up")
@@ -75,7 +76,8 @@ class AllInOne:
             finally:
                 stopping.cancel()
                 working.cancel()
-                await asyncio.gather(working, return_exceptions=True)
+                # Whatever it still waits for must not keep the services from being stopped.
+                await asyncio.wait({working}, timeout=WORK_END_WITHIN_S)
             self._say("Stopping.")
 
     async def _work(self, supervisor: Supervisor) -> None:
@@ -96,12 +98,11 @@ class AllInOne:
             await self._make_accounts(supervisor)
             # Last: on a tape the first price starts the chain's clock, and the accounts are made before it.
             await supervisor.start_child(children[PRICE_FEED])
-            async with self._watcher(supervisor, nats.url) as watcher:
-                showing = group.create_task(self._show(watcher))
+            async with self._watcher(supervisor, nats.url) as watcher, asyncio.TaskGroup() as seeing:
+                seeing.create_task(self._show(watcher))
                 await until_ready(self._health_ports(), supervisor.status, within_s=READY_WITHIN_S)
                 self._say(f"Ready after {time.monotonic() - began_s:.1f} s.")
                 await self._begin_trading(watcher, is_held=held_for_us)
-                await showing
 
     @asynccontextmanager
     async def _watcher(self, supervisor: Supervisor, nats_url: str) -> AsyncIterator[Watcher]:

@@ -125,7 +125,9 @@ class Watcher:
                     async for message in messages:
                         next_sequence = message.sequence + 1
                         self._note(decode(message.body))
-            except GridkeeperError:  # NATS is away for a moment; the services say so themselves
+            except GridkeeperError:
+                _end_if_cancelled()
+                # NATS is away for a moment; the services say so themselves.
                 await asyncio.sleep(_RETRY_S)
 
     def _note(self, event: Recorded) -> None:
@@ -167,6 +169,13 @@ def _shown(grids: list[GridView]) -> GridView | None:
     """The first grid that is not over, else the last one."""
     alive = [grid for grid in grids if grid.state not in {"stopped", "rejected"}]
     return next(iter(alive or grids[-1:]), None)
+
+
+def _end_if_cancelled() -> None:
+    """Giving up a consumer may fail while its task is being cancelled, and that error takes the cancellation's place."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _known(asking: Awaitable[T]) -> T | None:
