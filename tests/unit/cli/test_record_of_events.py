@@ -13,6 +13,7 @@ import pytest
 from gridkeeper_bus.history import follow, read_last, subjects_of
 from support.command import START_NS, System, document
 from support.command_answers import LEFT, OPENED
+from support.servers import RunningNats, eventually
 
 pytestmark = pytest.mark.servers
 
@@ -95,3 +96,22 @@ async def test_a_follower_ends_well_with_ctrl_c(system: System) -> None:
 
     assert [msgspec.json.decode(line)["id"] for line in (first, second)] == ["grid:a@1", "grid:b@1"]
     assert (rest, ended_with) == (b"", 0)
+
+
+async def test_a_follower_gives_up_when_the_server_is_gone(system: System, nats_server: RunningNats) -> None:
+    await system.services.record("strategy", "grid:a", LEFT)
+    command = ("-m", "gridkeeper_cli", "events", "tail", "--follow", "--data-dir", str(system.data_dir))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+
+    async with asyncio.timeout(30):
+        await process.stdout.readline()
+        nats_server.kill()
+        _, complaint = await process.communicate()
+
+    assert process.returncode == 1
+    assert complaint.decode().startswith("STORE_LOST: ")
+    nats_server.restart()
+    await eventually(lambda: system.bus.ready)

@@ -68,7 +68,7 @@ async def declare(bus: Bus, config: StreamConfig) -> None:
         held = (await bus.js.add_stream(config)).config
     if (held.max_bytes, held.num_replicas) != (config.max_bytes, config.num_replicas):
         held = (await bus.js.update_stream(config)).config
-    _verify(config, held)
+    require(config, held)
 
 
 async def declare_all(bus: Bus, *, replicas: int = 1, ev_max_bytes: int = EV_BYTES_MAX) -> None:
@@ -102,7 +102,8 @@ _NEEDED = (
 )
 
 
-def _verify(wanted: StreamConfig, held: StreamConfig) -> None:
+def require(wanted: StreamConfig, held: StreamConfig) -> None:
+    """Check a stream as the server holds it. Raises GridkeeperError SERVER_FAILED where it is not as wanted."""
     for field in _NEEDED:
         want, have = getattr(wanted, field), getattr(held, field)
         if (want or None) != (have or None):

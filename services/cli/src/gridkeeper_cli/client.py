@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
-from typing import TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,7 +24,7 @@ from gridkeeper_core.record import Recorded, decode
 from gridkeeper_core.requests import AccountView, CommandReply, CommandRequest, GridDetail, GridQuery, GridView
 
 SHARD = 0
-CONNECT_PATIENCE_S = 5.0
+CONNECT_PATIENCE_S = 3.0
 COMMAND_TIMEOUT_S = 15.0
 
 T = TypeVar("T")
@@ -116,6 +116,19 @@ class Client:
             return None
         raise AssertionError("a follower never ends by itself")
 
+    async def unless_lost(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do it, but give up when NATS is away for too long. Raises GridkeeperError STORE_LOST."""
+        working, watching = asyncio.create_task(work), asyncio.create_task(self._bus.watch())
+        try:
+            await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                watching.result()
+            return await working
+        finally:
+            working.cancel()
+            watching.cancel()
+            await asyncio.gather(working, watching, return_exceptions=True)
+
     async def _query(self, service: str, what: str, answer: type[T], about: str = "") -> T:
         body = msgspec.json.encode(GridQuery(id=about))
         return msgspec.json.decode(await request(self._bus, query_subject(SHARD, service, what), body), type=answer)
@@ -128,4 +141,6 @@ async def connected(nats_url: str) -> AsyncIterator[Client]:
     try:
         yield Client(bus)
     finally:
-        await bus.close()
+        # Where the server is gone there is nothing to flush, and the reason to end is told already.
+        with suppress(OSError):
+            await bus.close()

@@ -129,9 +129,7 @@ def pause(session: Session, grid_id: str, keep_orders: bool, change: Change) -> 
         return await _without_orders(client, grid_id) if change.wait and not keep_orders else await client.grid(grid_id)
 
     detail = session.ask(tell)
-    left = len(detail.orders)
-    told = f"Grid {grid_id} is paused. " + (f"It has {left} orders on the venue." if left else "It has no orders left.")
-    session.answer(_changed(detail, change), told)
+    session.answer(_changed(detail, change), f"Grid {grid_id} is paused. {_orders_left(detail, keep=keep_orders)}")
 
 
 @grid.command()
@@ -161,6 +159,16 @@ def resume(session: Session, grid_id: str, change: Change) -> None:
 
 grid.add_command(create)
 grid.add_command(stop)
+
+
+def _orders_left(detail: GridDetail, *, keep: bool) -> str:
+    left = len(detail.orders)
+    if keep:
+        return f"Its {left} orders stay on the venue."
+    if left:
+        account = detail.view.account
+        return f"{left} of its orders are not cancelled yet: see `gridkeeper account show {account}`."
+    return "It has no orders left."
 
 
 async def _listed(client: Client) -> _Listed:

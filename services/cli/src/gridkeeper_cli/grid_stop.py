@@ -59,7 +59,7 @@ async def _stop(client: Client, grid_id: str, change: Change, *, close: bool) ->
         return _Stopped(fact=None)
     ended = await client.outcome(stream("grid", grid_id), ("grid.stopped.v1",), STOPPED_WITHIN_S)
     if ended is None:
-        detail = f"Grid {grid_id} is stopping, but has not stopped within {STOPPED_WITHIN_S:.0f} s."
+        detail = f"Grid {grid_id} is stopping, but some of its orders are not gone after {STOPPED_WITHIN_S:.0f} s."
         raise GridkeeperError("SERVICE_SILENT", field="id", value=grid_id, detail=detail)
     assert isinstance(ended.fact, GridStopped)
     return _Stopped(fact=ended.fact, books=await _closed_books(client, grid_id))

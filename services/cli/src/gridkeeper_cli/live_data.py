@@ -172,7 +172,7 @@ def _shown(grids: list[GridView]) -> GridView | None:
 
 
 def _end_if_cancelled() -> None:
-    """Giving up a consumer may fail while its task is being cancelled, and that error takes the cancellation's place."""
+    """Giving up a consumer can fail while its task is cancelled, and that error takes the place of the cancellation."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

@@ -94,9 +94,9 @@ def _services(services: tuple[ServiceLine, ...]) -> Text:
         style = _BAD if service.state == "failed" else _WAITING
         if service.state == "running" and not service.unready:
             style = _GOOD
-        text.append("● ", style=style)
+        text.append("●", style=style)
         restarts = f" ({service.restarts} restarts)" if service.restarts else ""
-        text.append(f"{service.name}{restarts}  ")
+        text.append(f"{service.name}{restarts} ")
     return text
 
 

@@ -8,7 +8,7 @@ import getpass
 import os
 import sys
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,13 +39,13 @@ class Session:
         """`--data-dir`, the environment, or the default."""
         return resolve_data_dir(self.data_dir_option, os.environ)
 
-    def ask(self, work: Callable[[Client], Awaitable[T]]) -> T:
+    def ask(self, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Do something with the running Gridkeeper. Raises GridkeeperError NOT_RUNNING."""
         run = read_run_file(self.data_dir)
 
         async def asked() -> T:
             async with connected(run.nats_url) as client:
-                return await work(client)
+                return await client.unless_lost(work(client))
 
         return asyncio.run(asked())
 

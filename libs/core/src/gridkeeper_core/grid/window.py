@@ -174,13 +174,18 @@ def _must_wait(state: GridState, key: tuple[str, int], reference_e6: int, now_ns
 
 
 def _worn(state: GridState, now_ns: int) -> list[UnwantedOrder]:
-    """Orders to replace: past half of their life, or smaller than what their cell wants by now."""
+    """Orders to replace: old ones, or smaller than what their cell wants by now.
+
+    At half of its life an order takes along all that are not much younger, so that a whole window is renewed in a few
+    transactions instead of one by one.
+    """
+    orders = [o for o in state.orders.values() if not o.unwanted and o.kind in ("buy", "sell")]
+    life_ns = state.config.order_life_ns
+    oldest_ns = min((o.wanted_ns for o in orders), default=now_ns)
+    is_renewal_due = life_ns > 0 and now_ns - oldest_ns >= life_ns // 2
     worn: list[UnwantedOrder] = []
-    for order in state.orders.values():
-        if order.unwanted or order.kind not in ("buy", "sell"):
-            continue
-        life_ns = state.config.order_life_ns
-        if life_ns and now_ns - order.wanted_ns >= life_ns // 2:
+    for order in orders:
+        if is_renewal_due and now_ns - order.wanted_ns >= life_ns * 3 // 8:
             worn.append(UnwantedOrder(intent_id=order.intent_id, why="renew"))
         elif _resize_is_due(state, order, now_ns):
             worn.append(UnwantedOrder(intent_id=order.intent_id, why="resize"))

@@ -26,7 +26,8 @@ def transaction_seen(d: AccountDecision, tx: r.SeenTransaction) -> None:
         )
     elif is_awaited:
         d.add(e.TransactionLanded(signature=tx.signature, slot=tx.slot, fee_lamports=tx.fee_lamports))
-    for record in tx.records:
+    # A transaction that was not final at the first snapshot is shown again, but what it did is in the snapshot.
+    for record in tx.records if tx.slot > d.state.baseline_slot else ():
         _take(d, tx, record)
     if is_awaited and in_flight is not None:
         _close_unplaced(d, in_flight.places, "failed" if tx.failed else "not_placed")

@@ -208,6 +208,7 @@ def _snapshot(state: AccountState, fact: e.AccountSnapshot, ts_ns: int) -> Accou
         state = replace(
             state,
             has_baseline=True,
+            baseline_slot=fact.slot,
             deposit_e6=fact.deposit_e6,
             positions={p.market_index: p for p in fact.positions},
         )

@@ -70,7 +70,10 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountState(msgspec.Struct, frozen=True, kw_only=True):
-    """One account. `attempts` holds open attempts by intent; `seen` the venue's records since the cursor, with slot."""
+    """One account. `attempts` holds open attempts by intent; `seen` the venue's records since the cursor, with slot.
+
+    What happened up to `baseline_slot` is in the first snapshot.
+    """
 
     alias: str
     phase: Literal["recovering", "live"] = "recovering"
@@ -85,6 +88,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     seen: dict[tuple[str, int], int] = {}
     foreign: frozenset[int] = frozenset()
     has_baseline: bool = False
+    baseline_slot: int = 0
     cursor: str = ""
     cursor_slot: int = 0
     snapshot_ns: int = 0

@@ -1,0 +1,81 @@
+"""Does for docker-compose.yml what `gridkeeper up` does by itself: a key, an account, an example grid, a run file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from gridkeeper_bus.connection import connect
+from gridkeeper_cli.demo import ALIAS, MARKET, make_example_grid, set_up_account
+from gridkeeper_cli.example_grid import create_example
+from gridkeeper_cli.gridkeeper_toml import SYNTHETIC, AccountEntry
+from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_drift.keys import make_key_file
+from gridkeeper_drift.rpc import RpcUnreachableError
+from gridkeeper_runtime.datadir import RunFile, locked, write_run_file
+from gridkeeper_runtime.files import write_private
+
+KEY = Path("/keys/demo.json")
+ACCOUNTS = Path("/keys/accounts.json")
+PATIENCE_S = 60.0
+
+
+async def make_account(rpc_url: str) -> None:
+    """The key and the account it owns, where they are missing; and the settings that execution reads."""
+    entry = AccountEntry(authority=make_key_file(KEY), signer=f"file:{KEY}")
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                was_made = await set_up_account(rpc_url, ALIAS, entry)
+                break
+            except (GridkeeperError, RpcUnreachableError) as error:
+                sys.stderr.write(f"The sandbox is not there yet: {error}\n")
+                await asyncio.sleep(1)
+    settings = {ALIAS: {"authority": entry.authority, "signer": entry.signer}}
+    write_private(ACCOUNTS, msgspec.json.encode(settings))
+    sys.stdout.write(f"Account {ALIAS} {'was made' if was_made else 'is there'}.\n")
+
+
+async def keep_desk(data_dir: Path, nats_url: str, postgres_url: str, rpc_url: str) -> None:
+    """Open the example grid where there is no grid, and let commands find the services until it is asked to end."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    run = RunFile(
+        version=version("gridkeeper-cli"),
+        started_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        supervisor_pid=os.getpid(),
+        nats_url=nats_url,
+        postgres_url=postgres_url,
+        rpc_url=rpc_url,
+    )
+    with locked(data_dir, run.version):
+        write_run_file(data_dir, run)
+        bus = await connect(nats_url, "gridkeeper-desk")
+        try:
+            said = await create_example(bus, make_example_grid(data_dir, MARKET, ALIAS, SYNTHETIC))
+        finally:
+            await bus.close()
+        sys.stdout.write(f"{said or 'The grids are those of the last start.'}\n")
+        await stop.wait()
+
+
+def main(task: str) -> None:
+    """`account` or `desk`."""
+    rpc_url = os.environ["RPC_URL"]
+    if task == "account":
+        asyncio.run(make_account(rpc_url))
+    else:
+        nats_url, postgres_url = (Path(os.environ[f"{name}_URL_FILE"]).read_text().strip() for name in ("NATS", "POSTGRES"))
+        asyncio.run(keep_desk(Path(os.environ["GRIDKEEPER_DATA_DIR"]), nats_url, postgres_url, rpc_url))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
