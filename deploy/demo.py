@@ -18,7 +18,6 @@ from gridkeeper_cli.example_grid import create_example
 from gridkeeper_cli.gridkeeper_toml import SYNTHETIC, AccountEntry
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_drift.keys import make_key_file
-from gridkeeper_drift.rpc import RpcUnreachableError
 from gridkeeper_runtime.datadir import RunFile, locked, write_run_file
 from gridkeeper_runtime.files import write_private
 
@@ -35,7 +34,7 @@ async def make_account(rpc_url: str) -> None:
             try:
                 was_made = await set_up_account(rpc_url, ALIAS, entry)
                 break
-            except (GridkeeperError, RpcUnreachableError) as error:
+            except GridkeeperError as error:
                 sys.stderr.write(f"The sandbox is not there yet: {error}\n")
                 await asyncio.sleep(1)
     settings = {ALIAS: {"authority": entry.authority, "signer": entry.signer}}

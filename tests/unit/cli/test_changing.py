@@ -68,7 +68,7 @@ async def test_a_stopped_grid_tells_its_total_in_plain_words(with_grid: System) 
     assert result.stdout.splitlines() == [
         "Grid sol is stopped after 3 fills. It leaves a position of -1 behind.",
         in_total,
-        "Its 1 completed turns alone brought 10.00 before fees; the total is what counts.",
+        "Completed turns (1) alone brought 10.00 before fees; the total is what counts.",
     ]
     assert with_grid.services.commands[0][1].body == StopGrid(close=True)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.events import GridRejected
 from gridkeeper_core.inputs import ProposeGrid
 from gridkeeper_core.requests import CommandRequest
-from support.command import GRID_TEXT, System, document
-from support.command_answers import OPENED
+from support.command import ACCOUNT, GRID_TEXT, System, document
+from support.command_answers import DETAIL, OPENED, VIEW
 
 pytestmark = pytest.mark.servers
 
@@ -144,3 +146,41 @@ async def test_the_refusal_of_a_service_arrives_as_it_was(system: System, grid_f
     result = await system.run("grid", "create", str(grid_file), "--json")
 
     assert (result.exit_code, document(result)["error"]["do"]) == (1, "Take another.")
+
+
+@pytest.mark.parametrize(
+    ("account", "code"),
+    [
+        ({"phase": "recovering"}, "ACCOUNT_NOT_LIVE"),
+        ({"halted": "trouble"}, "ACCOUNT_HALTED"),
+        ({"free_slots": 31}, "NO_FREE_SLOTS"),
+        ({"grids": ("other",)}, "MARKET_BUSY"),
+    ],
+)
+async def test_what_the_account_cannot_carry_does_not_use_up_the_id(
+    system: System, grid_file: Path, account: dict[str, Any], code: str
+) -> None:
+    system.services.accounts = [msgspec.structs.replace(ACCOUNT, **account)]
+    system.services.grids = {"other": msgspec.structs.replace(DETAIL, view=msgspec.structs.replace(VIEW, id="other"))}
+
+    result = await system.run("grid", "create", str(grid_file), "--json")
+
+    assert (result.exit_code, document(result)["error"]["code"]) == (1, code)
+    assert system.services.commands == []
+
+
+async def test_a_grid_of_another_account_or_market_is_in_nobodys_way(system: System, grid_file: Path) -> None:
+    elsewhere = msgspec.structs.replace(VIEW, id="other", account="desk")
+    system.services.grids = {"other": msgspec.structs.replace(DETAIL, view=elsewhere)}
+
+    assert (await system.ask("grid", "create", str(grid_file), "--no-wait"))["grid"]["state"] == "proposed"
+
+
+async def test_a_grid_that_exists_is_left_to_the_service_to_answer(with_grid: System, grid_file: Path) -> None:
+    with_grid.services.accounts = [msgspec.structs.replace(ACCOUNT, grids=("sol",), free_slots=0)]
+    await with_grid.services.record("strategy", "grid:sol", OPENED)
+
+    told = (await with_grid.ask("grid", "create", str(grid_file), "--key", "k1"))["grid"]
+
+    assert told["state"] == "open"
+    assert with_grid.services.commands[0][1].key == "k1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gridkeeper_cli.documents import iso_utc, readable
 from gridkeeper_cli.reference_settings import settings_page
-from gridkeeper_cli.render import cell, cents
+from gridkeeper_cli.render import cell, cents, counted
 from gridkeeper_core.events import GridOpened, OrdersWanted, PriceSeen, WantedOrder
 from gridkeeper_core.grid.settings import SETTINGS
 from gridkeeper_core.prices.price import Price
@@ -59,6 +59,10 @@ def test_money_is_read_to_the_cent_with_its_sign() -> None:
     assert cents("-0.125001") == "-0.13"
     assert (cents("-0.001"), cents("0")) == ("0.00", "0.00")
     assert cents(None) is None
+
+
+def test_a_count_and_its_noun_agree() -> None:
+    assert [counted(count, "fill") for count in (0, 1, 2)] == ["0 fills", "1 fill", "2 fills"]
 
 
 def test_empty_and_unknown_are_a_dash() -> None:

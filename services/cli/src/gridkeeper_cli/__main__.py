@@ -7,6 +7,7 @@ from importlib.metadata import version
 import click
 
 from gridkeeper_cli.account_commands import account
+from gridkeeper_cli.audit_commands import audit
 from gridkeeper_cli.event_commands import events
 from gridkeeper_cli.grid_commands import grid
 from gridkeeper_cli.group import GridkeeperGroup
@@ -15,7 +16,7 @@ from gridkeeper_cli.preview_command import preview
 from gridkeeper_cli.session import Session, everywhere
 from gridkeeper_cli.up import up
 
-COMMANDS: tuple[click.Command, ...] = (up, preview, grid, account, ledger, events)
+COMMANDS: tuple[click.Command, ...] = (up, preview, grid, account, ledger, events, audit)
 """Every command; a new one is added here."""
 
 

@@ -15,6 +15,7 @@ from gridkeeper_cli.preview_command import assuming, assumptions, show
 from gridkeeper_cli.session import Change, Session, changing, everywhere, pass_session
 from gridkeeper_core.errors import CATALOGUE, GridkeeperError
 from gridkeeper_core.events import GridOpened, GridRejected
+from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.grid.preview_checks import check_accepted, open_refusals
 from gridkeeper_core.inputs import ProposeGrid
 from gridkeeper_core.names import stream
@@ -72,20 +73,41 @@ def create(
 
 
 async def _checked(client: Client, file: GridFile, assumed: Assumptions) -> Previewed:
-    await client.account(file.config.account)
     if any(grid.id == file.config.grid_id for grid in await client.grids()):
         raise GridkeeperError("GRID_EXISTS", field="grid.id", value=file.config.grid_id)
+    await _check_account(client, file.config)
     return await preview_live(client, file.config, assumed)
+
+
+async def _check_account(client: Client, config: GridConfig) -> None:
+    """What execution would reject the grid for, found before its id is used up."""
+    view = await client.account(config.account)
+    if view.phase != "live" or view.differs:
+        raise GridkeeperError("ACCOUNT_NOT_LIVE", field="grid.account", value=config.account, expected="live")
+    if view.halted:
+        raise GridkeeperError("ACCOUNT_HALTED", field="grid.account", value=config.account, detail=view.halted)
+    for grid in await client.grids():
+        if grid.id in view.grids and grid.market == config.market:
+            raise GridkeeperError("MARKET_BUSY", field="grid.market", value=config.market, expected=f"not {grid.id}'s")
+    needed = config.live_orders + config.reserve
+    if needed > view.free_slots:
+        raise GridkeeperError(
+            "NO_FREE_SLOTS",
+            field="window.live_orders",
+            value=f"{config.live_orders} + {config.reserve} in reserve",
+            expected=f"together at most {view.free_slots} (free on account {config.account})",
+        )
 
 
 async def _create(
     client: Client, file: GridFile, assumed: Assumptions, accepted: tuple[str, ...], change: Change
 ) -> _Created:
-    # Whether the id is free is the service's to say: the same --key again is answered as the first time.
-    await client.account(file.config.account)
-    previewed = await preview_live(client, file.config, assumed)
-    for refusal in open_refusals(previewed.preview.refusals, accepted):
-        raise refusal.error()
+    # Where the id is known already the service has to answer: the same --key again gets the first answer.
+    if all(grid.id != file.config.grid_id for grid in await client.grids()):
+        await _check_account(client, file.config)
+        previewed = await preview_live(client, file.config, assumed)
+        for refusal in open_refusals(previewed.preview.refusals, accepted):
+            raise refusal.error()
     body = ProposeGrid(config=file.config, source=file.source, accepted=accepted)
     reply = await client.command(
         "grid", file.config.grid_id, "propose", body, key=change.key, author=change.author, reason=change.reason

@@ -9,7 +9,7 @@ import msgspec
 
 from gridkeeper_cli import documents
 from gridkeeper_cli.client import Client
-from gridkeeper_cli.render import cents
+from gridkeeper_cli.render import cents, counted
 from gridkeeper_cli.session import Change, Session, changing, everywhere, pass_session
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.events import GridStopped
@@ -94,7 +94,7 @@ def _sentences(grid_id: str, stopped: _Stopped) -> list[str]:
         return [f"Grid {grid_id} is stopping. See `gridkeeper grid show {grid_id}`."]
     position = stopped.fact.position_e9
     kept = f"It leaves a position of {e9_text(position)} behind." if position else "It leaves no position behind."
-    sentences = [f"Grid {grid_id} is stopped after {stopped.fact.fills} fills. {kept}"]
+    sentences = [f"Grid {grid_id} is stopped after {counted(stopped.fact.fills, 'fill')}. {kept}"]
     if stopped.books is None:
         return [*sentences, f"Its books are not closed yet: see `gridkeeper ledger show {grid_id}`."]
     return [*sentences, *_result_sentences(stopped.books.result)]
@@ -110,7 +110,7 @@ def _result_sentences(result: Result) -> list[str]:
         f"{_cents(abs(result.fees_e6))} {fees}, {_cents(result.funding_e6)} of funding."
     )
     turns = (
-        f"Its {result.turns} completed turns alone brought {_cents(result.grid_profit_e6)} before fees; the total is "
+        f"Completed turns ({result.turns}) alone brought {_cents(result.grid_profit_e6)} before fees; the total is "
         "what counts."
     )
     return [in_total, turns]

@@ -52,3 +52,8 @@ def cents(text: str | None) -> str | None:
 def with_cents(row: Document, *members: str) -> Document:
     """The row with these amounts to the cent."""
     return {**row, **{member: cents(row[member]) for member in members}}
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 fill`, `2 fills`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -41,6 +41,7 @@ class LogAudit:
 
     def __init__(self, service: str, shard: int) -> None:
         self.app = app_name(service, shard)
+        self.service = service
         self.findings = Findings()
         self.rows_checked = 0
         self.messages_checked = 0
@@ -48,7 +49,6 @@ class LogAudit:
         """Id of the newest row that was handed over."""
         self.on_ev_to = 0
         """Id of the newest event on EV so far."""
-        self._service = service
         self._shard = shard
         self._chain = ChainCheck(self.app, service)
         self._rows: deque[Row] = deque()
@@ -103,7 +103,7 @@ class LogAudit:
         is_new = self._check(row)
         if message.body != row.state:
             self._add_difference(row, message)
-        elif is_new and message.subject != event_subject(self._shard, self._service, row.stream, row.topic):
+        elif is_new and message.subject != event_subject(self._shard, self.service, row.stream, row.topic):
             self._add_ev("mislabelled", message, f"It lies on the subject {message.subject}.")
 
     def _check(self, row: Row) -> bool:

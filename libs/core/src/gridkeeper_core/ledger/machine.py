@@ -41,7 +41,6 @@ from gridkeeper_core.ledger.state import LedgerState, MarkClock, StoppedGrid
 from gridkeeper_core.ledger.views import account_digest, grid_digest
 from gridkeeper_core.machine import Draft
 from gridkeeper_core.names import grid_of, split_stream, stream
-from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import Recorded
 
 
@@ -55,7 +54,7 @@ class LedgerMachine:
         """Book one input. Facts that concern neither money nor a grid's life yield nothing."""
         match item:
             case PriceTick():
-                self._price(item.price, item.now_ns)
+                self.state.prices_e6[item.price.market] = item.price.oracle_e6
                 return []
             case EventSeen():
                 return _Booking(self.state, item.now_ns, cause_of(item)).event(item.event)
@@ -69,14 +68,8 @@ class LedgerMachine:
         _Booking(self.state, event.ts_ns, event.cause).refold(event.stream, event.fact)
 
     def next_wake_ns(self) -> int | None:
-        """When the next grid with a known price is to be marked."""
-        state = self.state
-        due = [
-            clock.due_ns
-            for grid_id, clock in state.clocks.items()
-            if clock.due_ns is not None and state.price_of(grid_id) is not None
-        ]
-        return min(due, default=None)
+        """When the next grid is to be looked at for a mark."""
+        return min((clock.due_ns for clock in self.state.clocks.values()), default=None)
 
     def digests(self) -> dict[str, str]:
         """The digest of each grid's and each account's books."""
@@ -84,12 +77,6 @@ class LedgerMachine:
         ids = sorted(state.grids.keys() | state.stopped.keys())
         grids = {stream("ledger", grid_id): grid_digest(state, grid_id) for grid_id in ids}
         return grids | {stream("books", alias): account_digest(state, alias) for alias in sorted(state.accounts)}
-
-    def _price(self, price: Price, now_ns: int) -> None:
-        state = self.state
-        state.prices_e6[price.market] = price.oracle_e6
-        for grid_id in state.grids_of(price.market):
-            state.clocks[grid_id].price_changed(price.oracle_e6, now_ns)
 
 
 class _Booking:
@@ -120,7 +107,11 @@ class _Booking:
 
     def marks(self) -> list[Draft]:
         for grid_id, clock in sorted(self._state.clocks.items()):
-            if clock.due_ns is not None and clock.due_ns <= self._now_ns:
+            if clock.due_ns > self._now_ns:
+                continue
+            clock.looked(self._now_ns)
+            price_e6 = self._state.price_of(grid_id)
+            if price_e6 is not None and clock.has_news(price_e6):
                 self._mark(grid_id)
         return self._drafts
 
@@ -245,7 +236,7 @@ class _Booking:
 
     def _book(self, grid_id: str, fill: FillBooked) -> Booked:
         books = self._state.grids[grid_id]
-        self._state.clocks[grid_id].books_changed(self._now_ns)
+        self._state.clocks[grid_id].books_changed()
         self._state.owners[fill.account, fill.market_index] = grid_id
         if fill.base_e9 > 0:
             return books.book(entry_of_booked(fill, self._cause, self._now_ns))
@@ -271,7 +262,7 @@ class _Booking:
                 self._let_go(grid_id)
             case FundingBooked():
                 state.grids[grid_id].book(entry_of_funding(fact, self._cause, self._now_ns))
-                state.clocks[grid_id].books_changed(self._now_ns)
+                state.clocks[grid_id].books_changed()
             case Marked():
                 state.clocks[grid_id].marked(fact.price_e6, self._now_ns)
 

@@ -12,45 +12,43 @@ MARK_EVERY_NS = 300 * NS_PER_S
 
 
 class MarkClock:
-    """When a grid is to be marked: some time after the last mark, once price or books have changed.
+    """When a grid is looked at for a mark: at every full five minutes (UTC), whatever prices came in between.
 
+    A moment that hung on the first change of the price would depend on which prices of a burst were passed over.
     `price_e6` is the price of the last mark.
     """
 
     def __init__(self, opened_ns: int) -> None:
-        self._last_ns = opened_ns
+        self._looked_ns = opened_ns
         self._books_changed = False
         self.price_e6: int | None = None
-        self.due_ns: int | None = None
 
-    def books_changed(self, now_ns: int) -> None:
-        """A booking makes a mark due."""
+    @property
+    def due_ns(self) -> int:
+        """The next moment to look."""
+        return (self._looked_ns // MARK_EVERY_NS + 1) * MARK_EVERY_NS
+
+    def looked(self, now_ns: int) -> None:
+        """It was looked at, whether or not there was anything to mark."""
+        self._looked_ns = max(self._looked_ns, now_ns)
+
+    def has_news(self, price_e6: int) -> bool:
+        """Whether books or price changed since the last mark."""
+        return self._books_changed or price_e6 != self.price_e6
+
+    def books_changed(self) -> None:
+        """Something was booked."""
         self._books_changed = True
-        self._set_due(now_ns)
-
-    def price_changed(self, price_e6: int, now_ns: int) -> None:
-        """A price other than that of the last mark makes a mark due; the first price at all never one in the past."""
-        if price_e6 != self.price_e6:
-            self._set_due(now_ns)
-        elif not self._books_changed:
-            self.due_ns = None
-        if self.due_ns is not None:
-            self.due_ns = max(self.due_ns, now_ns)
 
     def marked(self, price_e6: int, now_ns: int) -> None:
         """Fold a mark."""
-        self._last_ns = now_ns
+        self.looked(now_ns)
         self.price_e6 = price_e6
         self._books_changed = False
-        self.due_ns = None
 
-    def facts(self) -> tuple[int, int, bool]:
-        """What of the clock is proven by a digest; the due time follows from it and from the clock."""
-        return (self._last_ns, -1 if self.price_e6 is None else self.price_e6, self._books_changed)
-
-    def _set_due(self, now_ns: int) -> None:
-        if self.due_ns is None:
-            self.due_ns = max(self._last_ns + MARK_EVERY_NS, now_ns)
+    def facts(self) -> tuple[int, bool]:
+        """What of the clock is proven by a digest; when to look follows from the time alone."""
+        return (-1 if self.price_e6 is None else self.price_e6, self._books_changed)
 
 
 class StoppedGrid(msgspec.Struct, frozen=True, kw_only=True):

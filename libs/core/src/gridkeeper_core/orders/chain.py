@@ -26,8 +26,7 @@ def transaction_seen(d: AccountDecision, tx: r.SeenTransaction) -> None:
         )
     elif is_awaited:
         d.add(e.TransactionLanded(signature=tx.signature, slot=tx.slot, fee_lamports=tx.fee_lamports))
-    # A transaction that was not final at the first snapshot is shown again, but what it did is in the snapshot.
-    for record in tx.records if tx.slot > d.state.baseline_slot else ():
+    for record in tx.records:
         _take(d, tx, record)
     if is_awaited and in_flight is not None:
         _close_unplaced(d, in_flight.places, "failed" if tx.failed else "not_placed")
@@ -102,7 +101,8 @@ def _take_fill(d: AccountDecision, tx: r.SeenTransaction, record: r.FillRecord) 
         return
     attempt = _by_order_id(d.state, record.order_id)
     if attempt is None:
-        if tx.slot > d.state.cursor_slot and not d.state.differs:
+        is_new = tx.slot > max(d.state.cursor_slot, d.state.baseline_slot)
+        if is_new and not d.state.differs:
             foreign = e.Difference(what=f"fill of unknown order {record.order_id}", venue=record.base_e9, ours=0)
             d.add(e.VenueDiffers(slot=tx.slot, differences=(foreign,)))
         return
@@ -161,6 +161,9 @@ def _take_cancel(d: AccountDecision, tx: r.SeenTransaction, record: r.CancelReco
 
 def _take_money(d: AccountDecision, tx: r.SeenTransaction, record: r.VenueRecord) -> None:
     if (tx.signature, record.index) in d.state.seen:
+        return
+    # A transaction that was not final at the first snapshot is shown again, but what it did is in the snapshot.
+    if tx.slot <= d.state.baseline_slot:
         return
     where = {"slot": tx.slot, "signature": tx.signature, "index": record.index}
     match record:
