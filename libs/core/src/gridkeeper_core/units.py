@@ -5,7 +5,8 @@ Units: price 1e-6 quote per base (`_e6`), base 1e-9 (`_e9`), quote 1e-6 (`_e6`),
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+import re
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException
 
 from gridkeeper_core.errors import GridkeeperError
 
@@ -17,6 +18,9 @@ NS_PER_S = 10**9
 BPS = 10**4
 
 _EXACT = Context(prec=60)
+# Decimal() itself would take underscores and digits of other scripts; 40 characters are far beyond any amount.
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_TEXT_MAX = 40
 _DURATION_NS = {"ms": NS_PER_MS, "s": NS_PER_S, "m": 60 * NS_PER_S, "h": 3600 * NS_PER_S, "d": 86_400 * NS_PER_S}
 
 
@@ -25,12 +29,7 @@ def parse_scaled(text: str, scale: int, field: str) -> int:
 
     Raises GridkeeperError BAD_NUMBER.
     """
-    try:
-        exact = _EXACT.multiply(Decimal(text.strip()), Decimal(scale))
-    except (InvalidOperation, AttributeError) as e:
-        raise _bad_number(field, text, "a decimal number as text") from e
-    if not exact.is_finite():
-        raise _bad_number(field, text, "a finite decimal number")
+    exact = _EXACT.multiply(_decimal(text, field), Decimal(scale))
     whole = int(exact)
     if exact != whole:
         raise _bad_number(field, text, f"at most {len(str(scale)) - 1} decimal places")
@@ -40,10 +39,10 @@ def parse_scaled(text: str, scale: int, field: str) -> int:
 def round_scaled(text: str, scale: int, step: int, field: str) -> int:
     """Decimal text as an integer of 1/scale, rounded half-even to a multiple of `step` (for recorded data)."""
     try:
-        steps = _EXACT.divide(_EXACT.multiply(Decimal(text.strip()), Decimal(scale)), Decimal(step))
+        steps = _EXACT.divide(_EXACT.multiply(_decimal(text, field), Decimal(scale)), Decimal(step))
         return int(steps.to_integral_value(rounding=ROUND_HALF_EVEN, context=_EXACT)) * step
-    except (InvalidOperation, ValueError, OverflowError) as e:
-        raise _bad_number(field, text, "a finite decimal number") from e
+    except DecimalException as e:
+        raise _bad_number(field, text, "an amount of sensible size") from e
 
 
 def decimal_text(value: int, scale: int) -> str:
@@ -112,6 +111,13 @@ def div_trunc(numerator: int, denominator: int) -> int:
     """Division rounded towards zero, as the chain's programs divide signed integers."""
     quotient = abs(numerator) // abs(denominator)
     return quotient if (numerator < 0) == (denominator < 0) else -quotient
+
+
+def _decimal(text: str, field: str) -> Decimal:
+    stripped = text.strip() if isinstance(text, str) else ""
+    if len(stripped) > _TEXT_MAX or not _DECIMAL.fullmatch(stripped):
+        raise _bad_number(field, text, "a decimal number as text")
+    return Decimal(stripped)
 
 
 def _bad_number(field: str, value: object, expected: str) -> GridkeeperError:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 import msgspec
 
 LEVELS = ("debug", "info", "warning", "error")
+_CHATTY = ("httpx", "httpcore")
+"""Libraries that log every request at info; ours are worth a line only when one fails."""
 
 
 class Logger:
@@ -45,6 +47,8 @@ def set_up(service: str, *, level: str = "info") -> None:
         root.removeHandler(earlier)
     root.addHandler(handler)
     root.setLevel(level.upper())
+    for library in _CHATTY:
+        logging.getLogger(library).setLevel(max(logging.WARNING, root.level))
 
 
 class JsonLine(logging.Formatter):
