@@ -99,7 +99,7 @@ def test_books_and_venue_agree_to_the_unit(system: WholeSystem) -> None:
     assert ours.quote_entry_e6 == theirs.quote_entry_e6
     assert ours.quote_break_even_e6 == theirs.quote_break_even_e6
     assert account.deposit_e6 == venue.deposit_e6
-    assert round(float(books["grids"][0]["position"]) * 10**9) == theirs.base_e9
+    assert round(float(books["grid"]["position"]) * 10**9) == theirs.base_e9
 
 
 def test_the_equity_proof_of_every_snapshot_is_exact(events: list[Recorded]) -> None:

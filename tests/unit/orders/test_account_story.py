@@ -82,10 +82,17 @@ class Desk:
         assert flight is not None
         return self.seen(flight.signature, *records, error=error, code=code)
 
-    def seen(self, signature: str, *records: r.VenueRecord, error: str = "", code: int | None = None) -> list[e.Fact]:
+    def seen(
+        self,
+        signature: str,
+        *records: r.VenueRecord,
+        error: str = "",
+        code: int | None = None,
+        slot: int = 100,
+    ) -> list[e.Fact]:
         transaction = r.SeenTransaction(
             signature=signature,
-            slot=100,
+            slot=slot,
             block_time_s=1,
             finalized=True,
             error_code=code,
@@ -397,6 +404,13 @@ def test_an_order_nobody_wanted_is_reported_once_and_counts_against_the_slots() 
     desk = resting()
     assert kinds(desk.read(orders=(venue_order(7), venue_order(50)))) == ["ForeignOrderSeen"]
     assert desk.read(orders=(venue_order(7), venue_order(50))) == []
+
+
+def test_what_happened_before_the_first_snapshot_is_part_of_it_and_not_booked_again() -> None:
+    desk = Desk()
+    deposit = r.TransferRecord(index=1, quote_e6=10_000 * E6)
+    assert desk.seen("old", deposit, slot=99) == []
+    assert kinds(desk.seen("new", deposit, slot=100)) == ["Transferred"]
 
 
 def test_a_confirmed_transaction_that_vanished_puts_the_account_in_doubt() -> None:

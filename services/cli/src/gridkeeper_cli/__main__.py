@@ -8,7 +8,9 @@ import click
 
 from gridkeeper_cli.account_commands import account
 from gridkeeper_cli.audit_commands import audit
+from gridkeeper_cli.doctor import doctor
 from gridkeeper_cli.event_commands import events
+from gridkeeper_cli.eventlog_commands import eventlog
 from gridkeeper_cli.grid_commands import grid
 from gridkeeper_cli.group import GridkeeperGroup
 from gridkeeper_cli.ledger_commands import ledger
@@ -16,7 +18,7 @@ from gridkeeper_cli.preview_command import preview
 from gridkeeper_cli.session import Session, everywhere
 from gridkeeper_cli.up import up
 
-COMMANDS: tuple[click.Command, ...] = (up, preview, grid, account, ledger, events, audit)
+COMMANDS: tuple[click.Command, ...] = (up, preview, grid, account, ledger, events, audit, doctor, eventlog)
 """Every command; a new one is added here."""
 
 

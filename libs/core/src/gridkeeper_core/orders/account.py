@@ -18,7 +18,8 @@ def account_read(d: AccountDecision, account: r.VenueAccount, cursor: str, curso
     """Reconcile: the first reading is the baseline; later ones must agree to the unit before the account is live."""
     if d.state.in_flight is not None:
         return
-    if not d.state.has_baseline:
+    is_first = not d.state.has_baseline
+    if is_first:
         d.add(_snapshot(account, cursor, cursor_slot))
     for order in foreign_orders(d.state, account):
         d.add(
@@ -37,7 +38,8 @@ def account_read(d: AccountDecision, account: r.VenueAccount, cursor: str, curso
             d.add(e.VenueDiffers(slot=account.slot, differences=found))
         return
     if d.state.phase == "recovering" or d.state.differs:
-        d.add(_snapshot(account, cursor, cursor_slot))
+        if not is_first:
+            d.add(_snapshot(account, cursor, cursor_slot))
         d.add(
             e.AccountLive(
                 slot=account.slot,

@@ -1,0 +1,89 @@
+"""`gridkeeper eventlog`: work on the record's copies while nothing runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from gridkeeper_cli.audit_commands import answer_verified
+from gridkeeper_cli.audit_progress import progress_bar
+from gridkeeper_cli.eventlog_rebuild import rebuild_ev
+from gridkeeper_cli.group import DONE
+from gridkeeper_cli.session import Session, everywhere, pass_session
+from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_runtime.datadir import locked
+from gridkeeper_runtime.embedded import EmbeddedNats, EmbeddedPostgres
+
+
+@click.group()
+def eventlog() -> None:
+    """Work on the event log itself, while Gridkeeper is stopped.
+
+    \b
+    Example:
+      gridkeeper eventlog rebuild --yes
+    """
+
+
+@eventlog.command("rebuild")
+@click.option("--yes", is_flag=True, help="Do it; without it only what would happen is said.")
+@everywhere
+@pass_session
+def rebuild_command(session: Session, yes: bool) -> int:  # noqa: FBT001  # click passes options by name
+    """Delete the event stream EV and make it anew from PostgreSQL, every event byte for byte.
+
+    Gridkeeper must be stopped: the servers are started for this alone. PostgreSQL is proven whole before anything is
+    deleted, and both copies are compared afterwards.
+
+    \b
+    Example:
+      gridkeeper eventlog rebuild --yes
+    """
+    data_dir = session.data_dir
+    _require_cluster(data_dir)
+    if not yes:
+        raise GridkeeperError(
+            "BAD_USAGE",
+            field="--yes",
+            expected="--yes",
+            detail="EV would be deleted and made anew from PostgreSQL.",
+            do="Stop Gridkeeper, then add --yes.",
+        )
+    with (
+        locked(data_dir, version("gridkeeper-cli")),
+        _servers(data_dir) as (nats_url, postgres_url),
+        progress_bar("Publishing", json=session.json) as progress,
+    ):
+        report = asyncio.run(rebuild_ev(postgres_url, nats_url, progress=progress))
+    if not report.verified.ok:
+        return answer_verified(session, report.verified)
+    count = sum(report.published.values())
+    session.answer(
+        {"rebuild": {"events": count, "published": report.published}},
+        f"EV was made anew with {count} events. Both copies are the same, byte for byte.",
+    )
+    return DONE
+
+
+def _require_cluster(data_dir: Path) -> None:
+    """An empty PostgreSQL made on the spot would make an empty EV."""
+    if not (data_dir / "postgres.json").exists():
+        raise GridkeeperError(
+            "BAD_FILE", field="data dir", value=data_dir, detail="There is no event log in this data directory."
+        )
+
+
+@contextmanager
+def _servers(data_dir: Path) -> Iterator[tuple[str, str]]:
+    """URLs of NATS and PostgreSQL, which run as long as this does."""
+    nats, postgres = EmbeddedNats(data_dir), EmbeddedPostgres(data_dir)
+    with ExitStack() as stack:
+        for server in (postgres, nats):
+            stack.callback(server.stop)
+            server.start()
+        yield nats.url, postgres.url
