@@ -7,6 +7,9 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
+from section import print_section, rate
+from servers import Servers, running_servers
+
 from gridkeeper_bus.connection import connect
 from gridkeeper_bus.publisher import JetStreamPublisher
 from gridkeeper_bus.streams import declare_all
@@ -19,8 +22,6 @@ from gridkeeper_eventlog.outbox import Outbox
 from gridkeeper_eventlog.processor import Processor
 from gridkeeper_eventlog.recorder import Position
 from gridkeeper_eventlog.store import EventStore
-from section import print_section, rate
-from servers import Servers, running_servers
 
 ROUNDS = 5
 ALONE = 500

@@ -7,8 +7,9 @@ import sys
 import time
 
 from generated_ticks import COUNT, GRID, Outcome, new_lab, outcome_of, prices, ticks
-from gridkeeper_core.inputs import ProposeGrid
 from section import print_section, rate
+
+from gridkeeper_core.inputs import ProposeGrid
 
 ROUNDS = 3
 TICKS = {"calm": COUNT, "std": COUNT, "dense": 100_000}
@@ -33,7 +34,10 @@ def main() -> None:
         fills, events, digest = runs[0][1:]
         rows.append((regime, f"{count:,}", rate(count, seconds), fills, events, digest))
     print_section(
-        "The lab: ticks per second", ABOUT, ("prices", "ticks", "ticks/s (worst to best)", "fills", "events", "sha256"), rows
+        "The lab: ticks per second",
+        ABOUT,
+        ("prices", "ticks", "ticks/s (worst to best)", "fills", "events", "sha256"),
+        rows,
     )
 
 

@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 
 from generated_ticks import GRID, new_lab, prices, ticks
+from section import print_section, rate, times
+from servers import Servers, running_servers
+
 from gridkeeper_bus.connection import Bus, connect
 from gridkeeper_bus.publisher import JetStreamPublisher
 from gridkeeper_bus.reader import BusMessage, EventReader
@@ -22,8 +25,6 @@ from gridkeeper_eventlog.journal import Journal
 from gridkeeper_eventlog.processor import RESTORE_PAGE, Processor
 from gridkeeper_eventlog.rebuild import rebuild
 from gridkeeper_eventlog.store import EventStore, NewEvent
-from section import print_section, rate, times
-from servers import Servers, running_servers
 
 ROUNDS = 5
 TICKS = 500_000
@@ -162,7 +163,9 @@ def main() -> None:
         rows = asyncio.run(measure(servers, events))
     size = sum(len(event.state) for event in events) // len(events)
     about = ABOUT.format(ticks=TICKS, count=len(events), bytes=size, page=RESTORE_PAGE)
-    print_section("Replay: events per second", about, ("way", "events/s (worst to best of 5)", "time over its floor"), rows)
+    print_section(
+        "Replay: events per second", about, ("way", "events/s (worst to best of 5)", "time over its floor"), rows
+    )
 
 
 if __name__ == "__main__":

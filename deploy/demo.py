@@ -72,7 +72,9 @@ def main(task: str) -> None:
     if task == "account":
         asyncio.run(make_account(rpc_url))
     else:
-        nats_url, postgres_url = (Path(os.environ[f"{name}_URL_FILE"]).read_text().strip() for name in ("NATS", "POSTGRES"))
+        nats_url, postgres_url = (
+            Path(os.environ[f"{name}_URL_FILE"]).read_text().strip() for name in ("NATS", "POSTGRES")
+        )
         asyncio.run(keep_desk(Path(os.environ["GRIDKEEPER_DATA_DIR"]), nats_url, postgres_url, rpc_url))
 
 

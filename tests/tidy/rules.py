@@ -39,7 +39,7 @@ _MONEY = {
     "price", "prices", "size", "sizes", "quote", "amount", "amounts", "fee", "fees", "pnl", "profit", "equity",
     "collateral", "deposit", "funding", "capital", "held",
 }  # fmt: skip
-_HAS_UNIT = re.compile(r"(_e\d+|_lamports|_bps|_ns|_ms|_s|_count|_index|_ids?|_seq)$")
+_HAS_UNIT = re.compile(r"(_e\d+|_lamports|_bps|_ns|_ms|_s|_count|_index|_ids?|_seq|_bytes)$")
 
 
 def lines_too_many(file: SourceFile) -> Iterator[str]:

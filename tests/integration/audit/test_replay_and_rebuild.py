@@ -34,9 +34,10 @@ async def test_both_copies_fold_to_what_the_services_say(record: AuditedRecord) 
 async def test_a_state_the_events_do_not_lead_to_is_named(record: AuditedRecord) -> None:
     await record.serve_heads()
     # The last event becomes another one, so the chain before it holds.
+    paused = f"jsonb_set(convert_from(state, 'UTF8')::jsonb, '{{fact}}', '{PAUSE}')"
     record.sql(
-        f"UPDATE {ROWS} SET state = convert_to(jsonb_set(convert_from(state, 'UTF8')::jsonb, '{{fact}}', '{PAUSE}')::text,"
-        f" 'UTF8') WHERE originator_version = (SELECT max(originator_version) FROM {ROWS})"
+        f"UPDATE {ROWS} SET state = convert_to({paused}::text, 'UTF8') "
+        f"WHERE originator_version = (SELECT max(originator_version) FROM {ROWS})"
     )
 
     report = await replayed(record)

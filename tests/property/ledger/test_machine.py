@@ -135,8 +135,8 @@ def test_postings_sum_to_zero_per_asset(history: list[Fact]) -> None:
     books_by_name: Counter[str] = Counter()
     for event in story.log:
         for leg in legs_of(event.fact) if isinstance(event.fact, Posted) else ():
-            balance[leg.asset] += leg.amount
-            books_by_name[f"{leg.book} {leg.asset}"] += leg.amount
+            balance[leg.asset] += leg.units
+            books_by_name[f"{leg.book} {leg.asset}"] += leg.units
     assert not any(balance.values())
     assert isinstance(story.machine, LedgerMachine)
     account = account_view(story.machine.state, ALIAS)

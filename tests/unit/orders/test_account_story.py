@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from msgspec.structs import replace
 
@@ -11,182 +9,19 @@ from gridkeeper_core import events as e
 from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.inputs import (
     AccountBooted,
-    AccountRead,
     Command,
-    EventSeen,
     HaltAccount,
-    Input,
-    MarketRead,
-    PriceTick,
     TransactionGone,
-    TransactionSeen,
     TransactionVanished,
     Wake,
 )
-from gridkeeper_core.orders.machine import ExecutionMachine
-from gridkeeper_core.orders.state import AccountState
-from gridkeeper_core.prices.price import Price
-from gridkeeper_core.record import GENESIS, Recorded
 from gridkeeper_core.units import E6, E9, NS_PER_S
 from gridkeeper_core.venue import records as r
-from support.story import MARKET, SPEC, START_NS, config
+from support.desk import Desk, cancel, fill, kinds, order, placed, venue_order
+from support.story import START_NS, config
 
 BUY = "tale/buy/4/0"
 SELL = "tale/sell/5/0"
-
-
-class Desk:
-    """An execution machine with one live account, and short words for what reaches it."""
-
-    def __init__(self, deposit_e6: int = 10_000 * E6) -> None:
-        self.rolls: list[r.Roll] = []
-        self.can_sign = True
-        self.machine = ExecutionMachine(self._sign)
-        self.now_ns = START_NS
-        self.facts: list[e.Fact] = []
-        self._numbers: Iterator[int] = iter(range(1, 10_000))
-        self.take(AccountBooted(now_ns=self.now_ns, alias="main"))
-        self.take(MarketRead(now_ns=self.now_ns, spec=SPEC))
-        self.read(deposit_e6=deposit_e6)
-        self.price(105)
-        self.propose(config())
-
-    def take(self, item: Input) -> list[e.Fact]:
-        facts = [draft.fact for draft in self.machine.accept(item)]
-        self.facts += facts
-        return facts
-
-    def price(self, price: float) -> list[e.Fact]:
-        seq = next(self._numbers)
-        tick = Price(market=MARKET, source="t", source_seq=seq, ts_ns=self.now_ns, oracle_e6=round(price * E6))
-        return self.take(PriceTick(now_ns=self.now_ns, price=tick))
-
-    def propose(self, wish: GridConfig) -> list[e.Fact]:
-        fact = e.GridProposed(config=wish, source="", author="ann", reason="")
-        return self._event(f"grid:{wish.grid_id}", fact)
-
-    def want(self, *orders: e.WantedOrder, unwanted: tuple[str, ...] = (), seq: int = 0) -> list[e.Fact]:
-        fact = e.OrdersWanted(
-            account="main",
-            market=MARKET,
-            unwanted=tuple(e.UnwantedOrder(intent_id=i, why="window") for i in unwanted),
-            wanted=orders,
-            rolled=False,
-            reference_e6=105 * E6,
-            price_seq=seq,
-        )
-        return self._event("grid:tale", fact)
-
-    def landed(self, *records: r.VenueRecord, error: str = "", code: int | None = None) -> list[e.Fact]:
-        flight = self.account.in_flight
-        assert flight is not None
-        return self.seen(flight.signature, *records, error=error, code=code)
-
-    def seen(
-        self,
-        signature: str,
-        *records: r.VenueRecord,
-        error: str = "",
-        code: int | None = None,
-        slot: int = 100,
-    ) -> list[e.Fact]:
-        transaction = r.SeenTransaction(
-            signature=signature,
-            slot=slot,
-            block_time_s=1,
-            finalized=True,
-            error_code=code,
-            error=error,
-            fee_lamports=5_000,
-            ours=True,
-            records=records,
-        )
-        return self.take(TransactionSeen(now_ns=self.now_ns, alias="main", transaction=transaction))
-
-    def read(
-        self,
-        deposit_e6: int = 10_000 * E6,
-        orders: tuple[r.VenueOrder, ...] = (),
-        positions: tuple[e.PositionState, ...] = (),
-    ) -> list[e.Fact]:
-        account = r.VenueAccount(
-            alias="main",
-            slot=99,
-            deposit_e6=deposit_e6,
-            orders=orders,
-            positions=positions,
-            next_order_id=1,
-            being_liquidated=False,
-            lamports=E9,
-        )
-        return self.take(AccountRead(now_ns=self.now_ns, account=account, cursor="c", cursor_slot=0))
-
-    @property
-    def account(self) -> AccountState:
-        return self.machine.account("main")
-
-    def _event(self, stream: str, fact: e.Fact) -> list[e.Fact]:
-        event = Recorded(stream=stream, version=1, ts_ns=self.now_ns, cause="", thread="", prev=GENESIS, fact=fact)
-        return self.take(EventSeen(now_ns=self.now_ns, event=event))
-
-    def _sign(self, roll: r.Roll) -> r.Signed | None:
-        if not self.can_sign:
-            return None
-        self.rolls.append(roll)
-        number = len(self.rolls)
-        return r.Signed(signature=f"s{number}", bytes_base64="Yg==", blockhash="h", last_valid_block_height=150)
-
-
-def order(intent: str, price: float, size: float = 1.0) -> e.WantedOrder:
-    _, side, cell, _ = intent.split("/")
-    return e.WantedOrder(
-        intent_id=intent,
-        kind=side,
-        cell=int(cell),
-        side=side,  # type: ignore[arg-type]
-        price_e6=round(price * E6),
-        size_e9=round(size * E9),
-    )
-
-
-def placed(desk: Desk, intent: str, order_id: int) -> r.PlacedRecord:
-    attempt = desk.machine.account("main").attempts[intent]
-    return r.PlacedRecord(
-        index=0,
-        order_id=order_id,
-        user_order_id=attempt.user_order_id,
-        market_index=0,
-        side=attempt.side,
-        price_e6=attempt.price_e6,
-        size_e9=attempt.size_e9,
-        reduce_only=False,
-        max_ts=0,
-    )
-
-
-def fill(order_id: int, record_id: int, base: float, cumulative: float, side: str = "buy") -> r.FillRecord:
-    return r.FillRecord(
-        index=1,
-        market_index=0,
-        fill_record_id=record_id,
-        order_id=order_id,
-        side=side,  # type: ignore[arg-type]
-        base_e9=round(base * E9),
-        quote_e6=round(base * 104 * E6),
-        fee_e6=-1_000,
-        maker=True,
-        cumulative_e9=round(cumulative * E9),
-        order_size_e9=E9,
-        oracle_e6=104 * E6,
-    )
-
-
-def cancel(order_id: int, *, expired: bool = False) -> r.CancelRecord:
-    return r.CancelRecord(index=2, order_id=order_id, market_index=0, explanation="", keeper_fee_e6=0, expired=expired)
-
-
-def kinds(facts: list[e.Fact]) -> list[str]:
-    return [type(fact).__name__ for fact in facts]
 
 
 def resting() -> Desk:
@@ -443,17 +278,3 @@ def test_a_grid_the_account_cannot_carry_is_refused_with_its_reason(wish: GridCo
     (refused,) = desk.propose(wish)
     assert isinstance(refused, e.GridRefused)
     assert refused.code == code
-
-
-def venue_order(order_id: int, filled: float = 0) -> r.VenueOrder:
-    return r.VenueOrder(
-        order_id=order_id,
-        user_order_id=1,
-        market_index=0,
-        side="buy",
-        price_e6=104 * E6,
-        size_e9=E9,
-        filled_e9=round(filled * E9),
-        reduce_only=False,
-        max_ts=0,
-    )

@@ -798,8 +798,8 @@ FACTS: dict[str, tuple[type[Fact], ...]] = {
     "market": (MarketSeen, MarketChanged),
     "account": (
         AccountRecovering, AccountLive, AccountHalted, AccountResumed, SlotsReserved, GridRefused, SlotsReleased,
-        OrdersQueued, OrderAccepted, OrderRefused, OrderResting, OrderFilled, FillProven, FillReverted, OrderClosed, FundingPaid,
-        PnlSettled, Transferred, InterestPaid, KeeperFeeCharged, Liquidated, AccountSnapshot, VenueDiffers,
+        OrdersQueued, OrderAccepted, OrderRefused, OrderResting, OrderFilled, FillProven, FillReverted, OrderClosed,
+        FundingPaid, PnlSettled, Transferred, InterestPaid, KeeperFeeCharged, Liquidated, AccountSnapshot, VenueDiffers,
         ForeignOrderSeen,
     ),
     "tx": (TransactionSigned, TransactionLanded, TransactionFailed, TransactionExpired),

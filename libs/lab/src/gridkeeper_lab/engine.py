@@ -96,13 +96,16 @@ class Lab:
         self._move_venue()
         self._drain()
 
-    def command(
-        self, target: str, body: CommandBody, *, author: str = "lab", reason: str = "", key: str = ""
-    ) -> None:
+    def command(self, target: str, body: CommandBody, *, author: str = "lab", reason: str = "", key: str = "") -> None:
         """Give a command, as the `gridkeeper` command does. Raises GridkeeperError when it is refused."""
         self._commands += 1
         item = Command(
-            now_ns=self.now_ns, key=key or f"lab-{self._commands}", author=author, reason=reason, target=target, body=body
+            now_ns=self.now_ns,
+            key=key or f"lab-{self._commands}",
+            author=author,
+            reason=reason,
+            target=target,
+            body=body,
         )
         name = "execution" if split_stream(target)[0] == "account" else "strategy"
         self._accept(name, self.execution if name == "execution" else self.strategy, item)

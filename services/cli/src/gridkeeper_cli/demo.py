@@ -21,6 +21,7 @@ from gridkeeper_drift.sender import Landed
 from gridkeeper_lab.tape import Tape, TapeSpec
 from gridkeeper_runtime.files import make_private_directory, write_private
 
+CONFIG_FILE = "gridkeeper.toml"
 MARKET = "SOL-PERP"
 ALIAS = "main"
 GRID_ID = "example"
@@ -66,10 +67,8 @@ live_orders = 28
 
 
 def make_demo_files(data_dir: Path, source: str) -> Path:
-    """Write key, `gridkeeper.toml` and nothing that exists already; the configuration's path."""
-    config = data_dir / "gridkeeper.toml"
-    if config.exists():
-        return config
+    """Write `gridkeeper.toml`, and the key it names where that is not there already; the configuration's path."""
+    config = data_dir / CONFIG_FILE
     keys = data_dir / "keys"
     make_private_directory(keys)
     signer = keys / "demo.json"

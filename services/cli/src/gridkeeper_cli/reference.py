@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gridkeeper_cli.reference_settings import settings_page
 from gridkeeper_core.errors import CATALOGUE
 from gridkeeper_core.events import FACTS, WRITERS, Fact
 from gridkeeper_core.record import Recorded
@@ -52,7 +53,11 @@ def errors_page() -> str:
     return "\n\n".join([_NOTICE, "# Errors", _ERRORS_OPENING, table]) + "\n"
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"events.md": events_page, "errors.md": errors_page}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "events.md": events_page,
+    "errors.md": errors_page,
+    "settings.md": settings_page,
+}
 """File name below docs/ -> what writes it."""
 
 

@@ -7,7 +7,7 @@ import io
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,7 @@ from rich.console import Console
 
 from gridkeeper_cli.all_in_one import AllInOne, Show
 from gridkeeper_cli.child_plan import Wishes
-from gridkeeper_cli.demo import make_demo_files
+from gridkeeper_cli.demo import CONFIG_FILE, MARKET, make_demo_files
 from gridkeeper_cli.gridkeeper_toml import SYNTHETIC, Configuration, check_feed, read_configuration, replayed_files
 from gridkeeper_cli.live_view import show_lines, show_live
 from gridkeeper_cli.session import Session, console_on, everywhere, pass_session
@@ -38,7 +38,7 @@ Profile = Literal["demo", "paper", "drift"]
 @click.command(name="up")
 @click.option("--profile", type=click.Choice(["demo", "paper", "drift"]), default=DEMO, help="What to run (demo).")
 @click.option("--feed", metavar="SOURCE", help="synthetic or replay:FILE (default: as gridkeeper.toml says).")
-@click.option("--speed", type=float, metavar="X", help="How fast a recorded feed runs; 1: as it was.")
+@click.option("--speed", type=float, default=1.0, metavar="X", help="How fast a recorded feed runs; 1: as it was.")
 @click.option("--lockstep", is_flag=True, help="The next recorded price comes when all is at rest.")
 @click.option(
     "--config", type=click.Path(path_type=Path), metavar="F", help="Default: gridkeeper.toml in the data dir."
@@ -52,7 +52,7 @@ def up(
     session: Session,
     profile: Profile,
     feed: str | None,
-    speed: float | None,
+    speed: float,
     lockstep: bool,  # noqa: FBT001  # click passes options by name
     config: Path | None,
     no_live_view: bool,  # noqa: FBT001
@@ -69,12 +69,11 @@ def up(
       gridkeeper up --feed replay:trades.csv.gz --speed 60 --data-dir /tmp/replayed
     """
     _check_profile(profile)
-    wishes = Wishes(profile=profile, speed=1.0 if speed is None else speed, lockstep=lockstep, hold_after=hold_after)
+    wishes = Wishes(profile=profile, speed=speed, lockstep=lockstep, hold_after=hold_after)
     console = console_on(sys.stdout)
     data_dir = session.data_dir
     with locked(data_dir, version("gridkeeper-cli")), _log_file(data_dir):
-        configuration = _configuration(data_dir, config, feed)
-        _check_together(wishes, configuration, is_speed_given=speed is not None)
+        configuration = _configuration(data_dir, config, feed, wishes)
         all_in_one = AllInOne(
             data_dir,
             wishes,
@@ -99,23 +98,28 @@ def _check_profile(profile: Profile) -> None:
         )
 
 
-def _configuration(data_dir: Path, config: Path | None, feed: str | None) -> Configuration:
-    """What the file says, with `--feed` in the place of its feeds."""
-    if feed is not None:
-        feed = check_feed("SOL-PERP", feed, Path.cwd())
-    configuration = read_configuration(config or make_demo_files(data_dir, feed or SYNTHETIC))
-    if feed is None:
-        return configuration
-    return msgspec.structs.replace(configuration, feeds=dict.fromkeys(configuration.feeds, feed))
+def _configuration(data_dir: Path, config: Path | None, feed: str | None, wishes: Wishes) -> Configuration:
+    """What the file says, with `--feed` in the place of its feeds; the demo's file is written where there is none."""
+    given = None if feed is None else check_feed(MARKET, feed, Path.cwd())
+    path = config or data_dir / CONFIG_FILE
+    if config is None and not path.exists():
+        # Before anything is written: a start that is refused leaves nothing behind that the next one would follow.
+        _check_together(wishes, [given or SYNTHETIC])
+        make_demo_files(data_dir, given or SYNTHETIC)
+    configuration = read_configuration(path)
+    if given is not None:
+        configuration = msgspec.structs.replace(configuration, feeds=dict.fromkeys(configuration.feeds, given))
+    _check_together(wishes, configuration.feeds.values())
+    return configuration
 
 
-def _check_together(wishes: Wishes, configuration: Configuration, *, is_speed_given: bool) -> None:
-    is_tape = any(replayed_files(source) for source in configuration.feeds.values())
+def _check_together(wishes: Wishes, sources: Iterable[str]) -> None:
+    is_tape = any(replayed_files(source) for source in sources)
     if not wishes.speed > 0:  # also not a number
         raise GridkeeperError("BAD_VALUE", field="--speed", value=wishes.speed, expected="above 0")
     for option, is_given in (
         ("--lockstep", wishes.lockstep),
-        ("--speed", is_speed_given),
+        ("--speed", wishes.speed != 1.0),
         ("--hold-after", wishes.hold_after is not None),
     ):
         if is_given and not is_tape:

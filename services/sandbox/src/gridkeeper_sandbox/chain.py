@@ -38,8 +38,8 @@ class Chain:
     With `own_slots` what was read at a slot stays true for it: each change lands in a slot of its own, ahead of the
     clock if need be. Clients that see an account twice at one slot believe the first.
 
-    With `skips_empty_slots` only slots with a transaction hold a block: on a tape that jumps by hours at once, the block
-    height must not run away from clients that had no chance to act in between.
+    With `skips_empty_slots` only slots with a transaction hold a block: on a tape that jumps by hours at once, the
+    block height must not run away from clients that had no chance to act in between.
     """
 
     def __init__(

@@ -22,11 +22,11 @@ NO_MARKET = -1
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
-    """One side of a posting in double entry. `asset`: quote (1e-6) or the base of a market (1e-9)."""
+    """One side of a posting in double entry. `asset`: quote (units of 1e-6) or the base of a market (1e-9)."""
 
     book: str
     asset: str
-    amount: int
+    units: int
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,13 +120,13 @@ def legs_of(posted: Posted) -> tuple[Leg, ...]:
     """A posting in double entry: what the account has, against the book of its kind; each asset sums to zero."""
     base = f"base:{posted.market_index}"
     legs = (
-        Leg(book=f"position:{posted.market_index}", asset=base, amount=posted.base_e9),
-        Leg(book=f"position:{posted.market_index}", asset="quote", amount=posted.quote_e6),
-        Leg(book="deposit", asset="quote", amount=posted.deposit_e6),
-        Leg(book=posted.kind, asset=base, amount=-posted.base_e9),
-        Leg(book=posted.kind, asset="quote", amount=-posted.quote_e6 - posted.deposit_e6),
+        Leg(book=f"position:{posted.market_index}", asset=base, units=posted.base_e9),
+        Leg(book=f"position:{posted.market_index}", asset="quote", units=posted.quote_e6),
+        Leg(book="deposit", asset="quote", units=posted.deposit_e6),
+        Leg(book=posted.kind, asset=base, units=-posted.base_e9),
+        Leg(book=posted.kind, asset="quote", units=-posted.quote_e6 - posted.deposit_e6),
     )
-    return tuple(leg for leg in legs if leg.amount)
+    return tuple(leg for leg in legs if leg.units)
 
 
 def postings_of(fact: Fact) -> tuple[Posted, ...]:

@@ -1,7 +1,7 @@
 """Completed turns of one cell: what was bought in it matched with what was sold in it, first in, first out.
 
-What a cell really holds when the grid starts counts as bought at the start price, without a fee; a cell that sells before
-it ever bought opens a short lot, which its next buy closes. Splits are rounded towards zero and the rest stays
+What a cell really holds when the grid starts counts as bought at the start price, without a fee; a cell that sells
+before it ever bought opens a short lot, which its next buy closes. Splits are rounded towards zero and the rest stays
 with the lot, or with the last part of the fill: the sums of all parts are those of the fills.
 """
 

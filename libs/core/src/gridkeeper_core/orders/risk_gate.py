@@ -25,7 +25,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):
-    """Worst cases of one market in base 1e-9 (all buys or all sells filled), and the equity behind them (quote 1e-6)."""
+    """Worst cases of one market (base 1e-9; all buys or all sells filled) and the equity behind them (quote 1e-6)."""
 
     long_e9: int
     short_e9: int

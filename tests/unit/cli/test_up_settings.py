@@ -1,0 +1,167 @@
+"""What `up` reads, writes and starts: configuration, example grid, ports, and each service's environment."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gridkeeper_cli.child_plan import SERVICES, Servers, Wishes, plan_children, settle_ports
+from gridkeeper_cli.demo import example_text, make_demo_files
+from gridkeeper_cli.gridkeeper_toml import Configuration, NotifyEntry, parse_configuration, read_configuration
+from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.grid.parse import parse_grid
+from gridkeeper_drift.keys import load_signer
+from gridkeeper_runtime.supervisor import ChildSpec
+
+ACCOUNT = '[accounts.main]\nauthority = "A"\nsigner = "file:/k"\n'
+FEEDS = '[feeds]\nSOL-PERP = "synthetic"\n'
+SERVERS = Servers(nats_url="nats://secret@x", postgres_url="postgresql://secret@y")
+PORTS = {name: 20_000 + number for number, name in enumerate((*SERVICES, "rpc"))}
+
+
+def configuration(source: str = "synthetic") -> Configuration:
+    text = ACCOUNT + f'[feeds]\nSOL-PERP = "{source}"\n'
+    return parse_configuration(text, Path("/x/gridkeeper.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "field"),
+    [
+        ("[accounts", "BAD_TOML", "/x/g.toml"),
+        (FEEDS, "MISSING_KEY", "accounts"),
+        (ACCOUNT, "MISSING_KEY", "feeds"),
+        (ACCOUNT + "[feeds]\n", "MISSING_KEY", "feeds"),
+        (ACCOUNT + FEEDS + "[other]\n", "UNKNOWN_KEY", "other"),
+        ('[accounts.main]\nsigner = "file:/k"\n' + FEEDS, "MISSING_KEY", "accounts[...].authority"),
+        (ACCOUNT + 'key = "x"\n' + FEEDS, "UNKNOWN_KEY", "accounts[...].key"),
+        (ACCOUNT + "sub_account = true\n" + FEEDS, "BAD_VALUE", "accounts[...].sub_account"),
+        (ACCOUNT + 'venue = "velocity"\n' + FEEDS, "BAD_VALUE", "accounts.main.venue"),
+        (ACCOUNT.replace("main", "Main") + FEEDS, "BAD_ID", "accounts"),
+        (ACCOUNT + '[feeds]\nSOL-PERP = "pyth"\n', "BAD_VALUE", "feeds.SOL-PERP"),
+        (ACCOUNT + '[feeds]\nSOL = "synthetic"\n', "BAD_VALUE", "feeds"),
+        (ACCOUNT + '[feeds]\nSOL-PERP = "replay:gone.csv"\n', "BAD_FILE", "feeds.SOL-PERP"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_by_name(text: str, code: str, field: str) -> None:
+    with pytest.raises(GridkeeperError) as refused:
+        parse_configuration(text, Path("/x/g.toml"))
+
+    assert (refused.value.code, refused.value.field) == (code, field)
+
+
+def test_a_recorded_file_is_looked_for_beside_the_configuration(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.csv"
+    tape.touch()
+    path = tmp_path / "gridkeeper.toml"
+    path.write_text(ACCOUNT + '[feeds]\nSOL-PERP = "replay:tape.csv"\n')
+
+    assert read_configuration(path).feeds == {"SOL-PERP": f"replay:{tape}"}
+
+
+def test_the_demo_has_a_key_of_its_own_that_only_the_user_can_read(tmp_path: Path) -> None:
+    written = read_configuration(make_demo_files(tmp_path, "synthetic"))
+
+    account = written.accounts["main"]
+    assert str(load_signer(account.signer).public_key) == account.authority
+    assert (tmp_path / "keys" / "demo.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_demo_that_was_cut_off_before_its_configuration_keeps_its_key(tmp_path: Path) -> None:
+    first = read_configuration(make_demo_files(tmp_path, "synthetic"))
+    (tmp_path / "gridkeeper.toml").unlink()
+
+    assert read_configuration(make_demo_files(tmp_path, "synthetic")) == first
+
+
+def test_the_example_grid_lies_around_the_synthetic_price() -> None:
+    config = parse_grid(example_text(Path("x"), "SOL-PERP", "main", "synthetic"))
+
+    assert (config.grid_id, config.lower_e6, config.upper_e6) == ("example", 145_000_000, 155_000_000)
+    assert (config.intervals, config.spacing, config.size_base_e9) == (40, "arithmetic", 100_000_000)
+
+
+def test_the_example_grid_of_a_recording_lies_around_its_first_price(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.csv"
+    tape.write_text("ts_ms,price,size,side\n1700000000000,20.5,1,buy\n1700000001000,99,1,sell\n")
+
+    config = parse_grid(example_text(Path("x"), "SOL-PERP", "main", f"replay:{tape}"))
+
+    assert (config.lower_e6, config.upper_e6) == (18_450_000, 22_550_000)
+    assert (config.intervals, config.spacing) == (60, "geometric")
+
+
+def test_ports_are_kept_and_one_that_is_taken_is_replaced(tmp_path: Path) -> None:
+    first = settle_ports(tmp_path)
+    assert settle_ports(tmp_path) == first
+
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", first["ledger"]))
+        holder.listen()
+        second = settle_ports(tmp_path)
+
+    assert second["ledger"] != first["ledger"]
+    assert {name for name in first if first[name] != second[name]} == {"ledger"}
+
+
+def test_no_two_services_get_the_same_port(tmp_path: Path) -> None:
+    ports = settle_ports(tmp_path)
+
+    assert len({*ports.values(), ports["rpc"] + 1}) == len(SERVICES) + 2
+
+
+def test_services_follow_the_tape_only_when_there_is_one(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.csv"
+    tape.touch()
+    synthetic = plan_children(tmp_path, Wishes(), configuration(), PORTS, SERVERS)
+    replay = plan_children(tmp_path, Wishes(), configuration(f"replay:{tape}"), PORTS, SERVERS)
+    lockstep = plan_children(tmp_path, Wishes(lockstep=True), configuration(f"replay:{tape}"), PORTS, SERVERS)
+
+    def told(children: dict[str, ChildSpec]) -> tuple[str, ...]:
+        env = {key: value for child in children.values() for key, value in child.env.items()}
+        names = ("STRATEGY_IS_TAPE", "SANDBOX_TAPE", "SANDBOX_LOCKSTEP", "PRICE_FEED_LOCKSTEP", "EXECUTION_ON_REQUEST")
+        return tuple(env[f"GRIDKEEPER_{name}"] for name in names)
+
+    assert told(synthetic) == ("false", "false", "false", "false", "false")
+    assert told(replay) == ("true", "true", "false", "false", "false")
+    assert told(lockstep) == ("true", "false", "true", "true", "true")
+
+
+def test_a_service_sees_none_of_the_users_variables_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDKEEPER_STRATEGY_SHARD", "7")
+
+    strategy = plan_children(tmp_path, Wishes(), configuration(), PORTS, SERVERS)["strategy"]
+
+    assert "GRIDKEEPER_STRATEGY_SHARD" not in strategy.env
+    assert "secret" not in repr(strategy)
+
+
+def test_a_webhook_makes_the_notifier_use_it(tmp_path: Path) -> None:
+    with_hook = msgspec.structs.replace(configuration(), notify=NotifyEntry(webhook="http://h/secret"))
+
+    notifier = plan_children(tmp_path, Wishes(), with_hook, PORTS, SERVERS)["notifier"]
+
+    assert notifier.env["GRIDKEEPER_NOTIFIER_CHANNELS"] == "terminal,webhook"
+    assert "secret" not in repr(with_hook)
+
+
+def test_an_account_on_a_real_endpoint_is_refused(tmp_path: Path) -> None:
+    text = ACCOUNT + 'rpc = "https://api.mainnet-beta.solana.com"\n' + FEEDS
+    real = parse_configuration(text, Path("/x/g.toml"))
+
+    with pytest.raises(GridkeeperError, match=r"accounts\.main\.rpc"):
+        plan_children(tmp_path, Wishes(), real, PORTS, SERVERS)
+
+
+def test_each_market_is_fed_in_its_own_ticks(tmp_path: Path) -> None:
+    text = ACCOUNT + '[feeds]\nSOL-PERP = "synthetic"\nBTC-PERP = "synthetic"\n'
+    both = parse_configuration(text, Path("/x/g.toml"))
+
+    feeds = json.loads(
+        plan_children(tmp_path, Wishes(), both, PORTS, SERVERS)["price_feed"].env["GRIDKEEPER_PRICE_FEED_FEEDS"]
+    )
+
+    assert {market: feed["tick_e6"] for market, feed in feeds.items()} == {"SOL-PERP": 100, "BTC-PERP": 100_000}
