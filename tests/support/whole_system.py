@@ -19,10 +19,12 @@ import msgspec
 
 from gridkeeper_bus.connection import connect
 from gridkeeper_bus.requests import request
+from gridkeeper_cli.child_plan import SERVICES
+from gridkeeper_cli.readiness import unready_reasons
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.quiet import TAPE_RUN_SUBJECT, TapeRun, TapeState
 from gridkeeper_core.record import Recorded, decode
-from gridkeeper_core.requests import AccountView
+from gridkeeper_core.requests import AccountView, GridQuery, GridView
 from gridkeeper_core.venue.records import VenueAccount
 from gridkeeper_drift.opening import AccountConfig, drift_venue
 from gridkeeper_eventlog.store import EventStore
@@ -102,6 +104,25 @@ class WholeSystem:
             finally:
                 store.close()
         return found
+
+    def grid(self, grid_id: str) -> GridView:
+        """A grid as strategy sees it now."""
+        answer = self.ask("query.0.strategy.grids", msgspec.json.encode(GridQuery(id=grid_id)))
+        return msgspec.json.decode(answer, type=list[GridView])[0]
+
+    def account(self) -> AccountView:
+        """The account as execution sees it now."""
+        return msgspec.json.decode(self.ask("query.0.execution.accounts"), type=list[AccountView])[0]
+
+    def unready(self) -> dict[str, list[str]]:
+        """Why services cannot be worked with, by service; empty when all can."""
+        services = self.run_file.services
+
+        async def ask() -> list[list[str]]:
+            return await asyncio.gather(*(unready_reasons(service.health_port) for service in services.values()))
+
+        told = {name: why for name, why in zip(services, asyncio.run(ask()), strict=True) if why}
+        return told | {name: ["It does not run."] for name in SERVICES if name not in services}
 
     def reconcile(self) -> AccountView:
         """Let execution compare record and venue now."""

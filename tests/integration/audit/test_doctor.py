@@ -14,6 +14,7 @@ from gridkeeper_bus.connection import Bus, connect
 from gridkeeper_bus.prices import publish_price
 from gridkeeper_bus.requests import RequestServer
 from gridkeeper_bus.streams import declare_all, px_config
+from gridkeeper_cli import doctor, doctor_services
 from gridkeeper_cli.doctor import examine
 from gridkeeper_cli.doctor_check import Check
 from gridkeeper_cli.doctor_machine import machine_checks
@@ -133,7 +134,8 @@ async def test_services_that_do_not_run_fail_and_servers_are_looked_at_all_the_s
     assert result.exit_code == 1
 
 
-async def test_nats_that_cannot_be_reached_fails(tmp_path: Path) -> None:
+async def test_nats_that_cannot_be_reached_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "CONNECT_PATIENCE_S", 0.3)
     with locked(tmp_path, "0.1.0"):
         write_run_file(tmp_path, run_file("nats://127.0.0.1:1"))
         found = status(await examine(tmp_path))
@@ -152,7 +154,8 @@ async def test_a_stream_that_is_set_up_otherwise_fails(trading: Trading) -> None
     assert "max_msgs_per_subject is 7, expected 1000" in found[1].told
 
 
-async def test_events_that_do_not_get_out_fail(record: AuditedRecord) -> None:
+async def test_events_that_do_not_get_out_fail(record: AuditedRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_services, "PUBLISHED_WITHIN_S", 0.2)
     table = "strategy_0.strategy_0_events"
     copied = "(notification_id, originator_id, originator_version, topic, state)"
     record.sql(f"INSERT INTO {table} {copied} SELECT 999, originator_id, 999, topic, state FROM {table} LIMIT 1")

@@ -91,6 +91,12 @@ def test_the_same_intent_waits_until_its_open_attempt_is_proven_closed() -> None
     assert desk.machine.account("main").attempts[BUY].attempt == 2
 
 
+def test_an_intent_never_has_two_open_attempts() -> None:
+    desk = resting()
+    assert kinds(desk.want(order(BUY, 104))) == ["OrdersQueued"]
+    assert len(desk.rolls) == 1
+
+
 def test_fills_add_up_and_the_last_one_closes_the_order() -> None:
     desk = resting()
     first = desk.seen("k1", fill(7, 1, 0.4, 0.4))

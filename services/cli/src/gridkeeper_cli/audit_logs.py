@@ -53,12 +53,14 @@ class Logs:
     async def messages(self, is_enough: Callable[[], bool]) -> AsyncGenerator[list[Sent], None]:
         """Everything of this shard on EV; then what still comes, until it is enough or nothing comes in time."""
         begin, last = 1, await self.last_sequence()
-        deadline_s = asyncio.get_running_loop().time() + PUBLISHED_WITHIN_S
+        deadline_s: float | None = None
         while True:
             async for batch in read_raw(self.bus, f"ev.{self.shard}.>", begin, last):
                 yield [sent_of(message) for message in batch]
-                deadline_s = asyncio.get_running_loop().time() + PUBLISHED_WITHIN_S
-            if is_enough() or asyncio.get_running_loop().time() > deadline_s:
+            now_s = asyncio.get_running_loop().time()
+            # Not put off by later batches: other services may publish for ever while the one waited for is dead.
+            deadline_s = now_s + PUBLISHED_WITHIN_S if deadline_s is None else deadline_s
+            if is_enough() or now_s > deadline_s:
                 return
             await asyncio.sleep(POLL_S)
             begin, last = last + 1, await self.last_sequence()
