@@ -33,6 +33,7 @@ PLACES_E6 = (150_000_000, 151_000_000)
 READY_WITHIN_S = 60.0
 SENT_WITHIN_S = 10.0
 SERVICES = ("sandbox", "notifier", "ledger", "execution", "strategy")
+NO_FILLS = {"GRIDKEEPER_SANDBOX_FILL_MODEL": "queue", "GRIDKEEPER_SANDBOX_QUEUE_AHEAD_E4": "10000"}
 
 ABOUT = """
 All services run as `gridkeeper up` runs them, except that this program stands in for price-feed, and between execution and the
@@ -105,6 +106,7 @@ class Prices:
             source_seq=next(self._numbers),
             ts_ns=time.time_ns(),
             oracle_e6=oracle_e6,
+            size_e9=1,
         )
         await publish_price(self._bus, price)
         await self._bus.client.flush()
@@ -121,6 +123,8 @@ async def measure(folder: Path, servers: child_plan.Servers) -> list[float]:
     ports = child_plan.settle_ports(folder)
     children = child_plan.plan_children(folder, child_plan.Wishes(), configuration, ports, servers)
     sandbox_url = child_plan.rpc_url(ports)
+    # The whole of every trade goes to others, so that nothing is filled.
+    children["sandbox"].env.update(NO_FILLS)
     endpoint = Endpoint(sandbox_url)
     async with AsyncExitStack() as stack:
         supervisor = await stack.enter_async_context(Supervisor(folder))

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

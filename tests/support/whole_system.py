@@ -24,7 +24,7 @@ from gridkeeper_cli.readiness import unready_reasons
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.quiet import TAPE_RUN_SUBJECT, TapeRun, TapeState
 from gridkeeper_core.record import Recorded, decode
-from gridkeeper_core.requests import AccountView, GridQuery, GridView
+from gridkeeper_core.requests import AccountView, GridDetail, GridQuery
 from gridkeeper_core.venue.records import VenueAccount
 from gridkeeper_drift.opening import AccountConfig, drift_venue
 from gridkeeper_eventlog.store import EventStore
@@ -105,10 +105,10 @@ class WholeSystem:
                 store.close()
         return found
 
-    def grid(self, grid_id: str) -> GridView:
+    def grid(self, grid_id: str) -> GridDetail:
         """A grid as strategy sees it now."""
-        answer = self.ask("query.0.strategy.grids", msgspec.json.encode(GridQuery(id=grid_id)))
-        return msgspec.json.decode(answer, type=list[GridView])[0]
+        answer = self.ask("query.0.strategy.grid", msgspec.json.encode(GridQuery(id=grid_id)))
+        return msgspec.json.decode(answer, type=GridDetail)
 
     def account(self) -> AccountView:
         """The account as execution sees it now."""
@@ -145,14 +145,14 @@ class WholeSystem:
         os.kill(self.pid(name), signal.SIGKILL)
 
     def pid(self, name: str) -> int:
-        """The process of a service, or of `nats-server` or `postgres`."""
+        """The process of a service, or of `nats-server` or `postgres`. Raises ProcessLookupError while there is none."""
         if name in self.run_file.services:
             return self.run_file.services[name].pid
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for child in children:
             if name in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[0].decode():
                 return int(child)
-        raise AssertionError(f"no process {name}")
+        raise ProcessLookupError(name)
 
     def stop(self) -> int:
         """Ctrl-C; the exit code."""

@@ -87,6 +87,11 @@ def terminal_ids(data_dir: Path) -> list[str]:
     return [json.loads(line)["id"] for line in file.read_text().splitlines()] if file.exists() else []
 
 
+def is_remembered(data_dir: Path, channel: str, message_id: str) -> bool:
+    file = data_dir / "notifier" / f"{channel}.json"
+    return file.exists() and bool(json.loads(file.read_text())["last_id"] == message_id)
+
+
 async def test_a_message_reaches_every_channel_with_its_id(
     others: ScriptedServices, nats_url: str, postgres_url: str, tmp_path: Path
 ) -> None:
@@ -129,16 +134,18 @@ async def test_what_was_not_delivered_is_delivered_after_a_restart_and_nothing_t
         async with running_service("notifier", nats_url, postgres_url, **settings(tmp_path, port)):
             await others.record("strategy", "grid:first", REJECTED)
             await eventually(lambda: receiver.ids == ["alert:first@2"])
-            await eventually(lambda: "alert:first@2" in (tmp_path / "notifier" / "webhook.json").read_text())
+            await eventually(lambda: is_remembered(tmp_path, "webhook", "alert:first@2"))
+            await eventually(lambda: is_remembered(tmp_path, "terminal", "alert:first@1"))
     async with running_service("notifier", nats_url, postgres_url, **settings(tmp_path, port)) as notifier:
         await others.record("strategy", "grid:second", REJECTED)
-        await eventually(lambda: terminal_ids(tmp_path)[-1] == "alert:second@1")
+        await eventually(lambda: is_remembered(tmp_path, "terminal", "alert:second@1"))
         await notifier.kill()
 
     with receiving(port) as receiver:
         async with running_service("notifier", nats_url, postgres_url, **settings(tmp_path, port)):
             await others.record("strategy", "grid:third", REJECTED)
-            await eventually(lambda: "alert:third@2" in receiver.ids)
+            await eventually(lambda: is_remembered(tmp_path, "webhook", "alert:third@2"))
+            await eventually(lambda: is_remembered(tmp_path, "terminal", "alert:third@1"))
 
     assert receiver.ids == ["alert:second@2", "alert:third@2"]
     assert terminal_ids(tmp_path) == ["alert:first@1", "alert:second@1", "alert:third@1"]
@@ -155,7 +162,7 @@ async def test_an_answer_that_is_no_success_is_tried_again_under_the_same_id(
             await eventually(lambda: len(receiver.received) == 1)
             receiver.status = 204
             await eventually(lambda: len(receiver.received) == 2)
-            await eventually(lambda: (tmp_path / "notifier" / "webhook.json").exists())
+            await eventually(lambda: is_remembered(tmp_path, "webhook", "alert:main@2"))
 
     assert receiver.ids == ["alert:main@2", "alert:main@2"]
 
@@ -167,7 +174,7 @@ async def test_a_lost_memory_repeats_messages_and_loses_none(
     async with running_service("notifier", nats_url, postgres_url, data_dir=str(tmp_path)):
         await others.record("execution", "account:main", live)
         await eventually(lambda: terminal_ids(tmp_path) == ["alert:main@1"])
-        await eventually(lambda: (tmp_path / "notifier" / "terminal.json").exists())
+        await eventually(lambda: is_remembered(tmp_path, "terminal", "alert:main@1"))
     (tmp_path / "notifier" / "terminal.json").unlink()
 
     async with running_service("notifier", nats_url, postgres_url, data_dir=str(tmp_path)):

@@ -71,11 +71,11 @@ async def follow(bus: Bus, subjects: Sequence[str], start_sequence: int) -> Asyn
             while True:
                 try:
                     arrived = await subscription.fetch(FETCH_MESSAGES, timeout=FETCH_WAIT_S)
-                except nats.errors.TimeoutError:
+                except TimeoutError:
                     continue
                 for message in arrived:
                     yield _read(message)
-    except (nats.errors.Error, nats.js.errors.APIError) as e:
+    except (nats.errors.Error, nats.js.errors.APIError, TimeoutError) as e:
         raise _lost(e) from e
 
 

@@ -34,7 +34,7 @@ class HeldStream(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     messages: int
-    bytes_held: int
+    stored_bytes: int
     max_bytes: int
     last_sequence: int
     trouble: str
@@ -59,7 +59,7 @@ async def held_stream(bus: Bus, name: str) -> HeldStream:
     return HeldStream(
         name=name,
         messages=info.state.messages,
-        bytes_held=info.state.bytes,
+        stored_bytes=info.state.bytes,
         max_bytes=max_bytes,
         last_sequence=info.state.last_seq,
         trouble=trouble,

@@ -89,7 +89,7 @@ async def _stream(bus: Bus, name: str) -> Check:
         return fail(title, error.detail, _SEE_SERVERS)
     if held.trouble:
         return fail(title, f"It is set up otherwise than needed: {held.trouble}.", "Set the stream up as it should be.")
-    size = f"{held.bytes_held / MIB:.1f} of at most {held.max_bytes / MIB:.0f} MiB"
+    size = f"{held.stored_bytes / MIB:.1f} of at most {held.max_bytes / MIB:.0f} MiB"
     told = f"{held.messages} messages, {size}; set up as needed."
     if name == names.EV_STREAM and _percent(held) >= EV_FULL_PERCENT:
         return warn(title, f"{_percent(held)} % full: {told}", "Raise its max_bytes or its disk.")
@@ -97,7 +97,7 @@ async def _stream(bus: Bus, name: str) -> Check:
 
 
 def _percent(held: HeldStream) -> int:
-    return 100 * held.bytes_held // held.max_bytes if held.max_bytes > 0 else 0
+    return 100 * held.stored_bytes // held.max_bytes if held.max_bytes > 0 else 0
 
 
 async def _outbox(bus: Bus, thread: DbThread, store: EventStore, service: str, shard: int) -> Check:

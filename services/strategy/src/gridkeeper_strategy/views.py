@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
+from gridkeeper_core.events import Side
 from gridkeeper_core.grid.state import GridState, gap_of
-from gridkeeper_core.grid.window import NO_CELLS, plan
+from gridkeeper_core.grid.window import candidates, per_side
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.requests import GridDetail, GridView, OrderView
 
@@ -62,9 +65,9 @@ def _state(grid: GridState) -> str:
 
 
 def _wanted_orders(grid: GridState, price: Price | None) -> int:
-    """How many orders would be live if nothing had to wait: those that are, and those a roll would add."""
+    """How many orders would be live if nothing had to wait: the nearest eligible ones of each side."""
     if not grid.is_trading or price is None:
         return 0
-    live = sum(1 for order in grid.orders.values() if not order.unwanted)
-    change = plan(grid, price.oracle_e6, 2**62, NO_CELLS)
-    return live + len(change.wanted)
+    sides: tuple[tuple[Side, int], ...] = (("buy", 0), ("sell", 1))
+    counts = per_side(grid.config.live_orders)
+    return sum(len(list(islice(candidates(grid, side, price.oracle_e6), counts[i]))) for side, i in sides)

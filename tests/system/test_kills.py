@@ -1,0 +1,196 @@
+"""Everything is killed in turn while a grid trades, one service runs twice, all is stopped and started again."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gridkeeper_core import events as e
+from gridkeeper_core.record import Recorded
+from support.order_log import OrderLog
+from support.whole_system import WholeSystem, running
+
+pytestmark = pytest.mark.system
+
+READY_WITHIN_S = 30.0
+VICTIMS = ("strategy", "execution", "ledger", "notifier", "price_feed", "sandbox", "nats-server", "postgres")
+LIVE_ORDERS = 24
+GRID = f"""
+[grid]
+id = "example"
+market = "SOL-PERP"
+lower = "145"
+upper = "155"
+intervals = 100
+spacing = "arithmetic"
+size = {{ base = "0.1" }}
+leverage = "3"
+
+[window]
+live_orders = {LIVE_ORDERS}
+"""
+
+
+class Recovery(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault and what came of it. `exit_code` and `said` are those of the copy that had to give way."""
+
+    was_restarted: bool
+    ready_after_s: float
+    fills_before: int
+    fills_after: int
+    exit_code: int = 0
+    said: str = ""
+
+
+class Ordeal(msgspec.Struct, frozen=True, kw_only=True):
+    """All faults of one system, by name. The system is up, and its grid paused."""
+
+    system: WholeSystem
+    recoveries: dict[str, Recovery]
+    events: list[Recorded]
+
+
+@pytest.fixture(scope="module")
+def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ordeal]:
+    """A fine grid on the demo's market; kills, a second copy, Ctrl-C and a new start; then the grid is paused."""
+    data_dir = tmp_path_factory.mktemp("kills") / "data"
+    (data_dir / "grids").mkdir(parents=True, mode=0o700)
+    data_dir.chmod(0o700)
+    (data_dir / "grids" / "example.toml").write_text(GRID)
+    recoveries: dict[str, Recovery] = {}
+    with running(data_dir) as system:
+        system.until(lambda: _fills(system) >= 2, within_s=90)
+        for victim in VICTIMS:
+            recoveries[victim] = _killed(system, victim)
+        recoveries["strategy twice"] = _run_twice(system, "strategy")
+        fills = _fills(system)
+        assert system.stop() == 0, system.story()
+    with running(data_dir) as system:
+        began_s = time.monotonic()
+        recoveries["stop"] = _recovered(system, fills, began_s)
+        code, answer = system.command("grid", "pause", "example", "--yes", "--author", "ann", "--reason", "a test")
+        assert code == 0, answer
+        system.until(lambda: _is_at_rest(system), within_s=30)
+        system.reconcile()
+        yield Ordeal(system=system, recoveries=recoveries, events=system.events())
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_what_is_killed_is_started_again_and_trading_goes_on(ordeal: Ordeal, victim: str) -> None:
+    recovery = ordeal.recoveries[victim]
+    assert recovery.was_restarted
+    assert recovery.ready_after_s < READY_WITHIN_S
+    assert recovery.fills_after > recovery.fills_before
+
+
+def test_of_two_copies_of_strategy_one_is_fenced_and_trading_goes_on(ordeal: Ordeal) -> None:
+    recovery = ordeal.recoveries["strategy twice"]
+    assert recovery.exit_code not in (0, -signal.SIGKILL, -signal.SIGTERM)
+    assert "FENCED" in recovery.said, recovery.said
+    assert "Traceback" not in recovery.said
+    assert recovery.ready_after_s < READY_WITHIN_S
+    assert recovery.fills_after > recovery.fills_before
+
+
+def test_after_a_stop_the_same_data_directory_carries_on(ordeal: Ordeal) -> None:
+    recovery = ordeal.recoveries["stop"]
+    assert recovery.ready_after_s < READY_WITHIN_S
+    assert recovery.fills_after > recovery.fills_before
+    assert sum(isinstance(event.fact, e.GridProposed) for event in ordeal.events) == 1
+
+
+def test_no_order_is_placed_twice_and_no_fill_is_booked_twice(ordeal: Ordeal) -> None:
+    log = OrderLog(ordeal.events)
+    assert log.faults == []
+    assert 0 < log.most_open <= LIVE_ORDERS
+    assert len(log.fills) >= len(ordeal.recoveries)
+
+
+def test_no_fill_is_lost(ordeal: Ordeal) -> None:
+    system, log = ordeal.system, OrderLog(ordeal.events)
+    account, venue = system.reconcile(), system.venue_account()
+    assert (account.phase, account.differs, account.open_orders) == ("live", False, 0)
+    ours, theirs = account.positions[0], venue.positions[0]
+    assert (ours.base_e9, ours.quote_asset_e6) == (theirs.base_e9, theirs.quote_asset_e6)
+    assert (ours.quote_entry_e6, ours.quote_break_even_e6) == (theirs.quote_entry_e6, theirs.quote_break_even_e6)
+    assert account.deposit_e6 == venue.deposit_e6
+    assert venue.orders == ()
+    assert log.position_e9 == theirs.base_e9
+    assert system.grid("example").view.position_e9 == theirs.base_e9
+    code, books = system.command("ledger", "show", "example")
+    assert code == 0, books
+    assert round(float(books["grid"]["position"]) * 10**9) == theirs.base_e9
+    assert books["grid"]["fills"] == len(log.fills)
+
+
+def test_the_record_verifies_and_replays_to_the_running_state(ordeal: Ordeal) -> None:
+    code, verified = ordeal.system.command("audit", "verify")
+    assert code == 0, verified
+    for source in ("postgres", "ev"):
+        code, replayed = ordeal.system.command("audit", "replay", "--from", source)
+        assert code == 0, replayed
+
+
+def _killed(system: WholeSystem, victim: str) -> Recovery:
+    fills, pid = _fills(system), system.pid(victim)
+    began_s = time.monotonic()
+    system.kill(victim)
+    system.until(lambda: system.pid(victim) != pid, within_s=READY_WITHIN_S, every_s=0.05)
+    return _recovered(system, fills, began_s)
+
+
+def _recovered(system: WholeSystem, fills: int, began_s: float) -> Recovery:
+    """Wait until all are ready and the grid was filled once more."""
+    system.until(lambda: not system.unready(), within_s=READY_WITHIN_S)
+    ready_after_s = time.monotonic() - began_s
+    after = system.until(lambda: now if (now := _fills(system)) > fills else 0, within_s=30)
+    return Recovery(was_restarted=True, ready_after_s=ready_after_s, fills_before=fills, fills_after=after)
+
+
+def _run_twice(system: WholeSystem, service: str) -> Recovery:
+    """Start a second copy with the environment of the first; what became of the first of the two that ended."""
+    fills, pid = _fills(system), system.pid(service)
+    log = system.data_dir / "logs" / f"{service}.log"
+    end = log.stat().st_size
+    began_s = time.monotonic()
+    with _copy_of(system, service, pid) as (copy, copy_log):
+        system.until(lambda: copy.poll() is not None or system.pid(service) != pid, within_s=20, every_s=0.05)
+        is_copy_gone = copy.poll() is not None
+        said = copy_log.read_text() if is_copy_gone else log.read_bytes()[end:].decode()
+    recovery = _recovered(system, fills, began_s)
+    return msgspec.structs.replace(recovery, exit_code=copy.returncode if is_copy_gone else 1, said=said)
+
+
+@contextmanager
+def _copy_of(system: WholeSystem, service: str, pid: int) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    lines = Path(f"/proc/{pid}/environ").read_bytes().rstrip(b"\0").split(b"\0")
+    environment = dict(line.decode().split("=", 1) for line in lines)
+    # Its own port: not a taken port is to decide, but the log.
+    environment[f"GRIDKEEPER_{service.upper()}_HEALTH_PORT"] = "0"
+    log = system.data_dir / "logs" / f"{service}-copy.out"
+    with log.open("wb") as out:
+        argv = [sys.executable, "-m", f"gridkeeper_{service}"]
+        copy = subprocess.Popen(argv, env=environment, stdout=out, stderr=out)
+    try:
+        yield copy, log
+    finally:
+        copy.kill()
+        copy.wait()
+
+
+def _fills(system: WholeSystem) -> int:
+    """How often the grid was filled, as soon as strategy can be asked."""
+    return system.until(lambda: [system.grid("example").view.fills], within_s=READY_WITHIN_S)[0]
+
+
+def _is_at_rest(system: WholeSystem) -> bool:
+    account = system.account()
+    return not account.in_flight and not account.open_orders and not system.grid("example").orders
