@@ -23,7 +23,7 @@ endif
 #== Use
 
 .PHONY: run
-run: .venv/.runtime ## Start everything on this machine [FEED=synthetic|pyth|replay:FILE SPEED=60 DATA_DIR=… ARGS=…]
+run: .venv/.runtime ## Start everything on this machine [FEED=synthetic|replay:FILE SPEED=60 DATA_DIR=… ARGS=…]
 	@exec .venv/bin/gridkeeper up $(if $(FEED),--feed "$(FEED)") $(if $(SPEED),--speed "$(SPEED)") \
 		$(if $(DATA_DIR),--data-dir "$(DATA_DIR)") $(ARGS)
 
@@ -70,7 +70,11 @@ mutate: .venv/.develop ## Break one rule in a copy of the tree; its test must no
 	@.venv/bin/python tests/faults/mutate.py $(if $(FAULT),"$(FAULT)",--list)
 
 .PHONY: soak
-soak: .venv/.develop ## Repeat property, fault and system tests, each round with another seed [ROUNDS=10]
+soak: .venv/.develop ## All recorded weeks in lockstep through the whole system (about 20 minutes)
+	$(PYTEST) -n 0 tests/system/test_recorded_days.py --recorded-days 0
+
+.PHONY: again
+again: .venv/.develop ## Property, fault and system tests over and over, each round with another seed [ROUNDS=10]
 	@round=1; while [ $$round -le $(ROUNDS) ]; do \
 		echo "round $$round of $(ROUNDS)"; \
 		$(PYTEST) $(filter %/property %/faults %/system,$(SUITES)) --hypothesis-seed=$$round $(ARGS) || exit 1; \

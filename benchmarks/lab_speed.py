@@ -17,9 +17,10 @@ EXPECTED = Outcome(3434, 6894, 3428, "ae098db9092f864a")
 """For `std`, of programs that have nothing in common with this one but the rules; the hash's first 16 digits."""
 
 ABOUT = """
-One neutral grid of 100 cells, 32 live orders, on generated trades (seed 20260101): `calm` hardly fills, `std` fills every
-300 ticks or so, `dense` every ten. Strategy, execution, ledger and the venue model all see every tick; every decision
-and every fill becomes events, kept in memory. Prices are made inside of the measured time. Each run is a process of its own.
+One neutral grid of 100 cells, 32 live orders, on generated trades (seed 20260101): `calm` hardly fills, `std` fills
+every 300 ticks or so, `dense` every ten. Strategy, execution, ledger and the venue model all see every tick; every
+decision and every fill becomes events, kept in memory. Prices are made inside of the measured time. Each run is a
+process of its own.
 """
 
 

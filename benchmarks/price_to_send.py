@@ -29,18 +29,19 @@ from gridkeeper_runtime.ports import LOOPBACK, choose_port
 from gridkeeper_runtime.supervisor import Supervisor
 
 ROUNDS = 100
-PLACES_E6 = (150_000_000, 151_000_000)
+PLACES_E6 = (154_500_000, 153_500_000)
 READY_WITHIN_S = 60.0
 SENT_WITHIN_S = 10.0
 SERVICES = ("sandbox", "notifier", "ledger", "execution", "strategy")
 NO_FILLS = {"GRIDKEEPER_SANDBOX_FILL_MODEL": "queue", "GRIDKEEPER_SANDBOX_QUEUE_AHEAD_E4": "10000"}
 
 ABOUT = """
-All services run as `gridkeeper up` runs them, except that this program stands in for price-feed, and between execution and the
-sandbox. It publishes a price on NATS that moves the window of a grid of 40 cells by four levels, and stops the clock when
-execution's `sendTransaction` with the new orders arrives. On the way: strategy decides and commits, its outbox publishes, execution
-reads, plans, signs and commits, and sends: two commits and one publication, each waiting for the disk. The next price comes
-when that transaction has landed and all is quiet, so nothing queues.
+All services run as `gridkeeper up` runs them, except that this program stands in for price-feed, and between
+execution and the sandbox. It publishes a price on NATS that moves the window of a grid by four levels, to and fro, so
+that four orders are placed or cancelled, and stops the clock when execution's `sendTransaction` arrives. On the way:
+strategy decides and commits, its outbox publishes, execution reads, plans, signs and commits, and sends: two commits
+and one publication, each waiting for the disk. The next price comes when that transaction has landed and all is
+quiet, so nothing queues.
 """
 
 GRID = """
@@ -76,7 +77,9 @@ class Endpoint:
                 body = await asked.read()
                 if b'"sendTransaction"' in body:
                     self.sent.put_nowait(time.perf_counter())
-                async with session.post(self._target, data=body, headers={"Content-Type": "application/json"}) as answer:
+                async with session.post(
+                    self._target, data=body, headers={"Content-Type": "application/json"}
+                ) as answer:
                     return web.Response(body=await answer.read(), content_type="application/json")
 
             app = web.Application(client_max_size=10**7)
@@ -121,6 +124,8 @@ async def measure(folder: Path, servers: child_plan.Servers) -> list[float]:
     """Seconds of each round."""
     configuration = read_configuration(make_demo_files(folder, SYNTHETIC))
     ports = child_plan.settle_ports(folder)
+    grid_file = folder / "latency.toml"
+    grid_file.write_text(GRID)  # nothing else goes on yet
     children = child_plan.plan_children(folder, child_plan.Wishes(), configuration, ports, servers)
     sandbox_url = child_plan.rpc_url(ports)
     # The whole of every trade goes to others, so that nothing is filled.
@@ -138,13 +143,12 @@ async def measure(folder: Path, servers: child_plan.Servers) -> list[float]:
         await until_ready({name: ports[name] for name in SERVICES}, supervisor.status, within_s=READY_WITHIN_S)
         bus = await connect(servers.nats_url, "benchmark")
         stack.push_async_callback(bus.close)
-        return await _rounds(bus, endpoint, folder / "latency.toml")
+        return await _rounds(bus, endpoint, grid_file)
 
 
 async def _rounds(bus: Bus, endpoint: Endpoint, grid_file: Path) -> list[float]:
     prices = Prices(bus)
     keeping = asyncio.create_task(prices.keep(PLACES_E6[0]))
-    grid_file.write_text(GRID)
     await create_example(bus, grid_file)
     await _until_quiet(bus)
     keeping.cancel()

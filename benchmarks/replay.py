@@ -31,10 +31,10 @@ TICKS = 500_000
 APPEND_MAX = 500
 
 ABOUT = """
-The log is strategy's own of a grid that traded {ticks:,} generated ticks: {count:,} events, {bytes:,} bytes on average. *Reading*
-fetches and decodes every event and does nothing else: the floor. *Replay* also proves the order of each stream and folds every
-event into the machine, as a service does at its start; the two states are compared by their digests. The reader of EV gets
-single messages with headers, PostgreSQL gives pages of {page:,} rows.
+The log is strategy's own of a grid that traded {ticks:,} generated ticks: {count:,} events, {bytes:,} bytes on
+average. *Reading* fetches and decodes every event and does nothing else: the floor. *Replay* also proves the order of
+each stream and folds every event into the machine, as a service does at its start; the two states are compared by
+their digests. The reader of EV gets single messages with headers, PostgreSQL gives pages of {page:,} rows.
 """
 
 

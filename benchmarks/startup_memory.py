@@ -1,4 +1,4 @@
-"""Measures the demo as a user starts it: until it is ready, until its first fill, and the memory of all its processes."""
+"""Measures the demo as a user starts it: until it is ready, until its first fill, and the memory of all processes."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ SETTLED_AFTER_S = 20.0
 COMMAND = Path(sys.executable).with_name("gridkeeper")
 
 ABOUT = """
-`gridkeeper up` on an empty data directory, installed before: both servers, the sandbox, the five services, an account and the
-example grid on synthetic prices. *Ready* is when every service says so. *First fill* is when its event is on EV. Memory is read
-{settled:.0f} s after that; PSS counts a shared page once over all processes, RSS once for each. *Again* is the next start on the same
-data directory.
+`gridkeeper up` on an empty data directory, installed before: both servers, the sandbox, the five services, an account
+and the example grid on synthetic prices. *Ready* is when every service says so. *First fill* is when its event is on
+EV. Memory is read {settled:.0f} s after that; PSS counts a shared page once over all processes, RSS once for each.
+*Again* is the next start on the same data directory.
 """
 
 

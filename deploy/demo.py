@@ -1,4 +1,4 @@
-"""Does for docker-compose.yml what `gridkeeper up` does by itself: a key, an account, an example grid, a run file."""
+"""Does for docker-compose.yml what `gridkeeper up` does by itself: a key, an account, an example grid, a run file."""  # noqa: INP001
 
 from __future__ import annotations
 

@@ -12,6 +12,11 @@ from support.servers import RunningNats, RunningPostgres, running_nats, running_
 _KEPT = "GRIDKEEPER_TEST_DATA"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--recorded-days`: how much of the recorded candles the system tests run through."""
+    parser.addoption("--recorded-days", type=int, default=5, help="days of recorded candles; 0: all there are")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _environment_without_our_variables() -> Iterator[None]:
     """What a developer has set at his desk must not decide a test."""

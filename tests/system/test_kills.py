@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +25,7 @@ pytestmark = pytest.mark.system
 
 READY_WITHIN_S = 30.0
 VICTIMS = ("strategy", "execution", "ledger", "notifier", "price_feed", "sandbox", "nats-server", "postgres")
+IN_FLIGHT = "execution, its transaction sent"
 LIVE_ORDERS = 24
 GRID = f"""
 [grid]
@@ -70,6 +74,7 @@ def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ordeal]:
         system.until(lambda: _fills(system) >= 2, within_s=90)
         for victim in VICTIMS:
             recoveries[victim] = _killed(system, victim)
+        recoveries[IN_FLIGHT] = _killed_in_flight(system)
         recoveries["strategy twice"] = _run_twice(system, "strategy")
         fills = _fills(system)
         assert system.stop() == 0, system.story()
@@ -83,12 +88,24 @@ def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ordeal]:
         yield Ordeal(system=system, recoveries=recoveries, events=system.events())
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize("victim", [*VICTIMS, IN_FLIGHT])
 def test_what_is_killed_is_started_again_and_trading_goes_on(ordeal: Ordeal, victim: str) -> None:
     recovery = ordeal.recoveries[victim]
     assert recovery.was_restarted
     assert recovery.ready_after_s < READY_WITHIN_S
     assert recovery.fills_after > recovery.fills_before
+
+
+def test_nothing_ends_but_what_is_killed(ordeal: Ordeal) -> None:
+    ended: dict[str, list[str]] = {}
+    for line in (ordeal.system.data_dir / "logs" / "up.log").read_text().splitlines():
+        entry = json.loads(line)
+        if entry["message"] == "Ended and is started again." and "FENCED" not in entry["reason"]:
+            ended.setdefault(entry["child"], []).append(entry["reason"])
+    by_itself = [reason for reasons in ended.values() for reason in reasons if "killed by signal 9" not in reason]
+    assert by_itself == []
+    killed = Counter([*(victim.removesuffix("-server") for victim in VICTIMS), "execution"])
+    assert {child: len(reasons) for child, reasons in ended.items()} == killed
 
 
 def test_of_two_copies_of_strategy_one_is_fenced_and_trading_goes_on(ordeal: Ordeal) -> None:
@@ -144,6 +161,23 @@ def _killed(system: WholeSystem, victim: str) -> Recovery:
     began_s = time.monotonic()
     system.kill(victim)
     system.until(lambda: system.pid(victim) != pid, within_s=READY_WITHIN_S, every_s=0.05)
+    return _recovered(system, fills, began_s)
+
+
+def _killed_in_flight(system: WholeSystem) -> Recovery:
+    """Killed between sending orders and hearing of them: the venue is held still meanwhile, and takes them after."""
+    said = ("example", "--yes", "--author", "ann", "--reason", "a test")
+    assert system.command("grid", "pause", *said)[0] == 0
+    fills, pid = _fills(system), system.pid("execution")
+    os.kill(system.pid("sandbox"), signal.SIGSTOP)
+    try:
+        assert system.command("grid", "resume", "--no-wait", *said)[0] == 0
+        system.until(lambda: system.account().in_flight, within_s=20, every_s=0.05)
+        began_s = time.monotonic()
+        system.kill("execution")
+        system.until(lambda: system.pid("execution") != pid, within_s=READY_WITHIN_S, every_s=0.05)
+    finally:
+        os.kill(system.pid("sandbox"), signal.SIGCONT)
     return _recovered(system, fills, began_s)
 
 

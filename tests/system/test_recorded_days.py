@@ -1,4 +1,7 @@
-"""Five recorded days of SOL candles in lockstep through all services and the sandbox, against the lab and the venue."""
+"""Recorded days of SOL candles in lockstep through all services and the sandbox, against the lab and the venue.
+
+Five days by default; `make soak` runs all that are recorded (`--recorded-days 0`).
+"""
 
 from __future__ import annotations
 
@@ -23,16 +26,16 @@ from support.whole_system import WholeSystem, running
 pytestmark = pytest.mark.system
 
 CANDLES = "candles/binance_um_SOLUSDT_1m_20250504_20250624.csv.gz"
-DAYS = 5
-MINUTES = DAYS * 24 * 60
+MINUTES_PER_DAY = 24 * 60
+ROWS_PER_SECOND_AT_LEAST = 60
 LIVE_ORDERS = 28
 GRID = f"""
 [grid]
 id = "days"
 market = "SOL-PERP"
-lower = "135"
-upper = "185"
-intervals = 80
+lower = "120"
+upper = "190"
+intervals = 117
 spacing = "geometric"
 size = {{ base = "0.1" }}
 
@@ -45,8 +48,8 @@ max_drawdown = "0.9"
 
 
 @pytest.fixture(scope="module")
-def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first five days of the recorded candles."""
+def tape(tmp_path_factory: pytest.TempPathFactory, recorded_days: int) -> Path:
+    """The first days of the recorded candles."""
     folder = os.environ.get("GRIDKEEPER_TEST_DATA")
     if not folder:
         if os.environ.get("CI"):
@@ -54,7 +57,8 @@ def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("GRIDKEEPER_TEST_DATA names no folder with recorded data")
     cut = tmp_path_factory.mktemp("tape") / "days.csv"
     with gzip.open(Path(folder) / CANDLES, "rt") as candles:
-        cut.write_text("".join(itertools.islice(candles, MINUTES + 1)))
+        lines = recorded_days * MINUTES_PER_DAY + 1 if recorded_days else None
+        cut.write_text("".join(itertools.islice(candles, lines)))
     return cut
 
 
@@ -72,7 +76,8 @@ def system(tape: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Who
         )
         assert code == 0, answer
         up.tape(None)
-        up.until(lambda: up.tape().is_over, within_s=400, every_s=1.0)
+        rows = 4 * tape.read_text().count("\n")
+        up.until(lambda: up.tape().is_over, within_s=60 + rows / ROWS_PER_SECOND_AT_LEAST, every_s=1.0)
         up.reconcile()
         yield up
 

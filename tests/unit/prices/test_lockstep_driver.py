@@ -22,7 +22,8 @@ LEVEL = 10
 class World:
     """One service that reacts when a price reaches another level, and a sandbox whose orders rest at the levels.
 
-    A reaction takes `rounds_to_rest` rounds of questions. `deadlines` are taken when the clock reaches them.
+    A reaction takes `rounds_to_rest` rounds of questions. `deadlines` are taken when the clock reaches them. The chain is
+    looked at only when asked; a reaction to a price sends a transaction, whose outcome is another reaction.
     """
 
     def __init__(self, *, deadlines: Sequence[int] = (), rounds_to_rest: int = 3) -> None:
@@ -35,6 +36,8 @@ class World:
         self.price_seq = 0
         self.level = 10
         self.deaf_rounds = 0
+        self.in_flight = 0
+        self.unseen_fills = 0
         self.seen_rest_at: list[tuple[object, ...]] = []
 
     async def announce_clock(self, now_ns: int) -> None:
@@ -57,6 +60,7 @@ class World:
             published_id=self.head,
             price_seq={SOL: self.price_seq},
             busy=self.restless > 0,
+            in_flight=self.in_flight,
             next_wake_ns=self.deadlines[0] if self.deadlines else None,
             band={SOL: band},
         )
@@ -68,9 +72,15 @@ class World:
         assert rows[-1].ts_ns <= now_ns
         self.log.append(("trade", tuple(row.source_seq for row in rows)))
         records = sum(self.reaches(row) for row in rows)
-        if records:
-            self.react()
+        self.unseen_fills += records
         return MarketTaken(last_seq=rows[-1].source_seq, records=records)
+
+    async def poll_chain(self) -> None:
+        assert self.restless == 0, "the chain was looked at while an event was on its way"
+        self.log.append(("poll",))
+        if self.unseen_fills or self.in_flight:
+            self.unseen_fills = self.in_flight = 0
+            self.react()
 
     async def publish(self, rows: Sequence[Price]) -> None:
         assert self.restless == 0, "a price was published while something was on its way"
@@ -79,6 +89,7 @@ class World:
             if self.reaches(row):
                 assert len(rows) == 1, "a row that reaches a level goes out alone"
                 self.level = row.oracle_e6 // LEVEL
+                self.in_flight = 1
                 self.react()
         self.price_seq = rows[-1].source_seq
 
@@ -131,13 +142,17 @@ async def test_a_row_that_reaches_a_level_goes_out_alone_after_the_fills_it_led_
         ("trade", (1,)),
         ("publish", (1,)),
         ("trade", (2,)),
+        ("poll",),  # what the row filled
         ("publish", (2,)),
+        ("poll",),  # what became of the order that followed from the price
         ("trade", (3,)),
         ("publish", (3,)),
         ("trade", (4,)),
+        ("poll",),
         ("publish", (4,)),
+        ("poll",),
     ]
-    assert world.head == 4  # two levels reached: once as a fill, once as a price
+    assert world.head == 6  # two levels reached: as a fill, as a price, and by the order that landed
 
 
 async def test_the_clock_stops_at_every_deadline_before_the_row_after_it() -> None:
@@ -172,7 +187,7 @@ async def test_it_waits_as_long_as_it_takes_to_come_to_rest() -> None:
 
     await driver(world, tape(111, 125, 101)).run()
 
-    assert world.log[-1] == ("publish", (3,))
+    assert world.log[-2:] == [("publish", (3,)), ("poll",)]
 
 
 async def test_calm_rows_cost_two_rounds_of_questions_for_the_whole_batch() -> None:

@@ -39,7 +39,6 @@ def test_services_that_have_read_each_other_to_the_end_are_at_rest() -> None:
     ("change", "reason"),
     [
         ({"busy": True}, "strategy is busy"),
-        ({"in_flight": 2}, "strategy waits for 2 transactions"),
         ({"now_ns": 49}, "strategy has the clock at 49, not 50"),
         ({"published_id": 6}, "strategy has published up to 6 of 7"),
         ({"positions": {"execution_0": 3}}, "strategy has read execution_0 up to 3 of 4"),

@@ -22,7 +22,7 @@ STOP_WITHIN_S = 8.0
 _OURS = "GRIDKEEPER_"
 _PORTS_FILE = "ports.json"
 _RPC = "rpc"
-_SYNTHETIC_MARKET: Mapping[str, object] = {"amplitude_e4": 300, "period_rows": 384, "interval_ms": 250}
+_SYNTHETIC_MARKET: Mapping[str, object] = {"amplitude_e4": 300, "period_rows": 256, "interval_ms": 250}
 """Never far from its start, and over a level of the example grid every few seconds."""
 
 

@@ -36,8 +36,8 @@ async def show_live(watcher: Watcher, console: Console) -> None:
 async def show_lines(watcher: Watcher, console: Console) -> None:
     """Print a line every ten seconds until cancelled."""
     while True:
-        console.print(line(await watcher.look()), soft_wrap=True)
         await asyncio.sleep(LINE_EVERY_S)
+        console.print(line(await watcher.look()), soft_wrap=True)
 
 
 def line(seen: Snapshot) -> str:
@@ -95,7 +95,7 @@ def _services(services: tuple[ServiceLine, ...]) -> Text:
         if service.state == "running" and not service.unready:
             style = _GOOD
         text.append("●", style=style)
-        restarts = f" ({service.restarts} restarts)" if service.restarts else ""
+        restarts = f"↻{service.restarts}" if service.restarts else ""
         text.append(f"{service.name}{restarts} ")
     return text
 

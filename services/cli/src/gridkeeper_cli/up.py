@@ -149,6 +149,8 @@ def _log_file(data_dir: Path) -> Iterator[None]:
         root = logging.getLogger()
         root.addHandler(handler)
         root.setLevel(logging.INFO)
+        # A line per request would bury everything else.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         try:
             yield
         finally:

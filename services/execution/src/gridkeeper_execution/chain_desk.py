@@ -49,6 +49,7 @@ class ChainDesk:
         self._to_send = asyncio.Event()
         self._to_look = asyncio.Event()
         self._looking = asyncio.Lock()
+        self._begun: list[asyncio.Future[list[Recorded]]] = []
         self.trouble = "The chain was not read yet."
 
     def bind(self, shell: Shell, machine: ExecutionMachine) -> None:
@@ -82,12 +83,19 @@ class ChainDesk:
 
     # ------------------------------------------------------------ tasks
 
+    def begin(self) -> None:
+        """Queue the first input of this life for every account: what the record says of the venue is old.
+
+        To be called before anything else can be queued, so that nothing is decided on an account as it was.
+        """
+        offer = self._shell.processor.offer
+        self._begun = [offer(AccountBooted(now_ns=self._now_ns(), alias=alias)) for alias in self._aliases]
+
     async def boot(self, symbols: Sequence[str]) -> None:
-        """Take up every account: recovering first, live only when venue and record agree."""
+        """From recovering, which every account has begun as, to live: only when venue and record agree."""
+        await asyncio.gather(*self._begun)
         await self._venue.prepare()
         await self._read_markets(symbols)
-        for alias in self._aliases:
-            await self._shell.processor.submit(AccountBooted(now_ns=self._now_ns(), alias=alias))
         await self.send_due(at_once=True)
         await self.look(reconcile=True)
 

@@ -44,6 +44,7 @@ async def serve(settings: ExecutionSettings, stop: asyncio.Event) -> None:
 async def _prepare(
     settings: ExecutionSettings, shell: Shell, machine: ExecutionMachine, desk: ChainDesk, venue: DriftVenue
 ) -> list[Task]:
+    desk.begin()
     requests = AccountRequests(shell, machine, desk)
     await shell.serve(f"cmd.{settings.shard}.account.*.*", requests.command)
     for what in ("accounts", "markets", "poll", "reconcile"):

@@ -48,6 +48,7 @@ class ExecutionMachine:
         self._accounts: dict[str, AccountState] = {}
         self._specs: dict[str, MarketSpec] = {}
         self._prices: dict[str, Price] = {}
+        self._booted: set[str] = set()
 
     # ------------------------------------------------------------ Machine
 
@@ -68,6 +69,7 @@ class ExecutionMachine:
                 return self._decide(item.alias, item, lambda d: chain.transaction_vanished(d, item.signature))
             case AccountBooted():
                 self._accounts.setdefault(item.alias, AccountState(alias=item.alias))
+                self._booted.add(item.alias)
                 return self._decide(item.alias, item, lambda d: d.add(e.AccountRecovering(why="boot")))
             case AccountRead(account=read):
                 return self._decide(
@@ -89,7 +91,7 @@ class ExecutionMachine:
             self._fold(name, event.fact, event.ts_ns)
 
     def next_wake_ns(self) -> int | None:
-        """When the first order's life is over."""
+        """When the first order's life is over. An account that was only restored has no deadlines before its boot."""
         lives = (account.lapse_ns(a) for state in self._live() for a in state.attempts.values())
         return min((at for at in lives if at is not None), default=None)
 
@@ -206,7 +208,7 @@ class ExecutionMachine:
         self._accounts[alias] = evolve(state, fact, ts_ns)  # type: ignore[arg-type]
 
     def _live(self) -> Iterator[AccountState]:
-        return (state for state in self._accounts.values() if state.phase == "live")
+        return (self._accounts[alias] for alias in self._booted if self._accounts[alias].phase == "live")
 
 
 def _cause(item: Input, fact: e.Fact) -> str:

@@ -1,0 +1,12 @@
+"""How much of the recorded candles the system tests run through."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def recorded_days(request: pytest.FixtureRequest) -> int:
+    """Days of recorded candles; 0 means all there are."""
+    days: int = request.config.getoption("--recorded-days")
+    return days
