@@ -221,6 +221,14 @@ def test_the_same_id_twice_is_refused_and_nothing_changes() -> None:
     assert len(story.lab.log) == before
 
 
+def test_a_rejected_grid_may_be_proposed_again_under_its_id() -> None:
+    story = Story(size_base_e9=10**6).opened_at(105.2)
+    assert story.grid.status == "rejected"
+    story.command(ProposeGrid(config=config(), source=""))
+    assert story.grid.status == "open"
+    assert len(story.resting()) == 10
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

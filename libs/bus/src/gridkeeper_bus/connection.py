@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import nats
@@ -73,9 +74,11 @@ class Bus:
     async def close(self) -> None:
         """Send what is buffered and close."""
         self._is_closing = True
-        if self.client.is_connected:
-            await self.client.flush()
-        await self.client.close()
+        # A server that is gone takes nothing any more; that is no reason to fail while closing.
+        with suppress(OSError, nats.errors.Error, TimeoutError):
+            if self.client.is_connected:
+                await self.client.flush()
+            await self.client.close()
         self._changed.set()
 
     def _deadline_s(self) -> float | None:

@@ -185,7 +185,8 @@ class StrategyMachine:
                 raise GridkeeperError("BAD_USAGE", field="command", value=type(item.body).__name__)
 
     def _propose(self, grid_id: str, item: Command, body: ProposeGrid) -> list[Draft]:
-        if grid_id in self._grids:
+        known = self._grids.get(grid_id)
+        if known is not None and known.status != "rejected":
             raise GridkeeperError("GRID_EXISTS", field="grid.id", value=grid_id)
         fact = e.GridProposed(
             config=body.config, source=body.source, author=item.author, reason=item.reason, accepted=body.accepted

@@ -12,8 +12,6 @@ from gridkeeper_core.venue import records as r
 
 def transaction_seen(d: AccountDecision, tx: r.SeenTransaction) -> None:
     """Take every record of a transaction; for our own, settle what it was to place and cancel."""
-    if d.state.has_baseline and tx.slot <= d.state.baseline_slot:
-        return  # what happened up to the first snapshot is part of it
     in_flight = d.state.in_flight
     is_awaited = in_flight is not None and in_flight.signature == tx.signature
     if is_awaited and tx.failed:
@@ -103,7 +101,8 @@ def _take_fill(d: AccountDecision, tx: r.SeenTransaction, record: r.FillRecord) 
         return
     attempt = _by_order_id(d.state, record.order_id)
     if attempt is None:
-        if tx.slot > d.state.cursor_slot and not d.state.differs:
+        is_new = tx.slot > max(d.state.cursor_slot, d.state.baseline_slot)
+        if is_new and not d.state.differs:
             foreign = e.Difference(what=f"fill of unknown order {record.order_id}", venue=record.base_e9, ours=0)
             d.add(e.VenueDiffers(slot=tx.slot, differences=(foreign,)))
         return
@@ -162,6 +161,10 @@ def _take_cancel(d: AccountDecision, tx: r.SeenTransaction, record: r.CancelReco
 
 def _take_money(d: AccountDecision, tx: r.SeenTransaction, record: r.VenueRecord) -> None:
     if (tx.signature, record.index) in d.state.seen:
+        return
+    # A transaction that was not final at the first snapshot is shown again, but what it did is in the snapshot. (Our own
+    # orders are never that old; on a tape that stands still they may share the snapshot's slot.)
+    if tx.slot <= d.state.baseline_slot:
         return
     where = {"slot": tx.slot, "signature": tx.signature, "index": record.index}
     match record:
