@@ -154,6 +154,11 @@ class WholeSystem:
                 return int(child)
         raise ProcessLookupError(name)
 
+    def exits(self) -> list[tuple[str, str]]:
+        """Child and reason of every end that nobody asked for."""
+        entries = [json.loads(line) for line in (self.data_dir / "logs" / "up.log").read_text().splitlines()]
+        return [(entry["child"], entry["reason"]) for entry in entries if entry["message"].startswith("Ended")]
+
     def stop(self) -> int:
         """Ctrl-C; the exit code."""
         self.process.send_signal(signal.SIGINT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -97,7 +96,7 @@ def test_what_is_killed_is_started_again_and_trading_goes_on(ordeal: Ordeal, vic
 
 
 def test_nothing_ends_but_what_is_killed(ordeal: Ordeal) -> None:
-    ended = [(child, reason) for child, reason in _exits(ordeal.system) if "FENCED" not in reason]
+    ended = [(child, reason) for child, reason in ordeal.system.exits() if "FENCED" not in reason]
     assert [reason for _, reason in ended if not reason.startswith("killed by signal 9")] == []
     killed = [*(victim.removesuffix("-server") for victim in VICTIMS), "execution"]
     assert Counter(child for child, _ in ended) == Counter(killed)
@@ -193,7 +192,7 @@ def _run_twice(system: WholeSystem, service: str) -> Recovery:
         if copy.poll() is not None:
             exit_, said = f"exit code {copy.returncode}", copy_log.read_text()
         else:
-            exit_ = said = [reason for child, reason in _exits(system) if child == service][-1]
+            exit_ = said = [reason for child, reason in system.exits() if child == service][-1]
     recovery = _recovered(system, fills, began_s)
     return msgspec.structs.replace(recovery, exit_=exit_, said=said)
 
@@ -213,12 +212,6 @@ def _copy_of(system: WholeSystem, service: str, pid: int) -> Iterator[tuple[subp
     finally:
         copy.kill()
         copy.wait()
-
-
-def _exits(system: WholeSystem) -> list[tuple[str, str]]:
-    """Child and reason of every end that nobody asked for."""
-    entries = [json.loads(line) for line in (system.data_dir / "logs" / "up.log").read_text().splitlines()]
-    return [(entry["child"], entry["reason"]) for entry in entries if entry["message"].startswith("Ended")]
 
 
 def _fills(system: WholeSystem) -> int:

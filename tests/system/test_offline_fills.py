@@ -1,4 +1,4 @@
-"""Orders are filled while execution is down: after its start they are found, booked once and answered."""
+"""Orders are filled, and others unwanted, while execution is down: it finds out before it does anything else."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gridkeeper_core import events as e
 from gridkeeper_core.record import Recorded
 from gridkeeper_core.requests import OrderView
 from gridkeeper_core.units import E9
+from gridkeeper_core.venue.records import VenueOrder
 from support.order_log import OrderLog
 from support.whole_system import WholeSystem, running
 
@@ -37,18 +38,21 @@ live_orders = {LIVE_ORDERS}
 """
 
 
-class Outage(msgspec.Struct, frozen=True, kw_only=True):
-    """What there was before execution went down and what there is after; `reached` are the orders the price passed."""
+class Outages(msgspec.Struct, frozen=True, kw_only=True):
+    """`reached`: the orders that the price passed in the first outage; `rested`: what the venue held after it.
+
+    In the second outage the grid was paused. The system is up.
+    """
 
     system: WholeSystem
     reached: tuple[OrderView, ...]
-    fills_before: int
+    rested: tuple[VenueOrder, ...]
     events: list[Recorded]
 
 
 @pytest.fixture(scope="module")
-def outage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outage]:
-    """A grid on a tape that passes row by row; execution is killed, and its successor held until orders were filled."""
+def outages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outages]:
+    """A grid on a tape that passes row by row; execution is killed twice."""
     data_dir = tmp_path_factory.mktemp("offline") / "data"
     tape, grid_file = data_dir.parent / "tape.csv", data_dir.parent / "example.toml"
     tape.write_text(_tape())
@@ -64,59 +68,68 @@ def outage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outage]:
         orders = system.grid("example").orders
         reached = tuple(order for order in orders if order.side == "buy" and order.price_e6 > round(LOW * 10**6))
         assert len(reached) >= 2
-        fills_before = len(OrderLog(system.events()).fills)
-        _fall_while_execution_is_down(system, sum(order.size_e9 for order in reached))
+        assert OrderLog(system.events()).fills == []
+        with _execution_down(system):
+            system.tape(len(FALL))
+            bought_e9 = sum(order.size_e9 for order in reached)
+            system.until(lambda: _venue_holds(system, bought_e9), within_s=20)
         system.until(lambda: not system.unready(), within_s=30)
         system.tape(2)
         system.until(lambda: _rest_on_the_venue(system), within_s=30)
-        account = system.reconcile()
-        assert (account.phase, account.differs) == ("live", False)
-        yield Outage(system=system, reached=reached, fills_before=fills_before, events=system.events())
+        rested = system.venue_account().orders
+        with _execution_down(system):
+            code, answer = system.command("grid", "pause", "example", "--no-wait", *said)
+            assert code == 0, answer
+        system.until(lambda: not system.unready() and not system.venue_account().orders, within_s=30)
+        yield Outages(system=system, reached=reached, rested=rested, events=system.events())
 
 
-def test_the_boot_says_how_many_fills_it_found(outage: Outage) -> None:
-    boots = [event.fact for event in outage.events if isinstance(event.fact, e.AccountLive)]
-    assert len(boots) == 2
-    assert boots[1].fills_found == boots[1].orders_closed == len(outage.reached)
+def test_the_boot_says_how_many_fills_it_found(outages: Outages) -> None:
+    boots = [event.fact for event in outages.events if isinstance(event.fact, e.AccountLive)]
+    assert len(boots) == 3
+    assert [boot.fills_found for boot in boots] == [0, len(outages.reached), 0]
+    assert boots[1].orders_closed == len(outages.reached)
 
 
-def test_every_fill_is_booked_once(outage: Outage) -> None:
-    log = OrderLog(outage.events)
+def test_every_fill_is_booked_once(outages: Outages) -> None:
+    log = OrderLog(outages.events)
     assert log.faults == []
     assert 0 < log.most_open <= LIVE_ORDERS
-    assert outage.fills_before == 0
-    assert sorted(fill.intent_id for fill in log.fills) == sorted(order.intent_id for order in outage.reached)
-    booked = sum(order.size_e9 for order in outage.reached)
-    assert outage.system.venue_account().positions[0].base_e9 == booked
-    assert outage.system.grid("example").view.position_e9 == booked
-    code, books = outage.system.command("ledger", "show", "example")
+    assert sorted(fill.intent_id for fill in log.fills) == sorted(order.intent_id for order in outages.reached)
+    booked = sum(order.size_e9 for order in outages.reached)
+    assert outages.system.venue_account().positions[0].base_e9 == booked
+    assert outages.system.grid("example").view.position_e9 == booked
+    code, books = outages.system.command("ledger", "show", "example")
     assert code == 0, books
     assert round(float(books["grid"]["position"]) * E9) == booked
 
 
-def test_the_opposite_orders_rest_on_the_venue(outage: Outage) -> None:
+def test_the_opposite_orders_rest_on_the_venue(outages: Outages) -> None:
     step_e6 = 250_000
-    held = {order.price_e6: order.side for order in outage.system.venue_account().orders}
-    for order in outage.reached:
+    held = {order.price_e6: order.side for order in outages.rested}
+    for order in outages.reached:
         assert held.get(order.price_e6 + step_e6) == "sell"
 
 
-def test_nothing_is_placed_between_boot_and_the_account_being_live(outage: Outage) -> None:
-    phase, placed_while_recovering = "", []
-    for event in outage.events:
+def test_nothing_is_decided_before_record_and_venue_agree(outages: Outages) -> None:
+    assert [reason for _, reason in outages.system.exits() if not reason.startswith("killed by signal 9")] == []
+    phase, decided = "", []
+    for event in outages.events:
         match event.fact:
             case e.AccountRecovering():
                 phase = "recovering"
             case e.AccountLive():
                 phase = "live"
             case e.OrderAccepted() | e.TransactionSigned() if phase != "live":
-                placed_while_recovering.append(event)
-    assert placed_while_recovering == []
+                decided.append(event)
+    assert decided == []
 
 
-def test_the_record_verifies(outage: Outage) -> None:
-    for what in (("verify",), ("replay",)):
-        code, answer = outage.system.command("audit", *what)
+def test_books_and_venue_agree_and_the_record_verifies(outages: Outages) -> None:
+    account = outages.system.reconcile()
+    assert (account.phase, account.differs, account.open_orders) == ("live", False, 0)
+    for what in ("verify", "replay"):
+        code, answer = outages.system.command("audit", what)
         assert code == 0, answer
 
 
@@ -126,15 +139,15 @@ def _tape() -> str:
     return "\n".join(["ts_ms,price,size,side", *rows]) + "\n"
 
 
-def _fall_while_execution_is_down(system: WholeSystem, bought_e9: int) -> None:
+@contextmanager
+def _execution_down(system: WholeSystem) -> Iterator[None]:
+    """Execution is killed, and its successor held before it has even read its log: as good as not started."""
     pid = system.pid("execution")
     system.kill("execution")
     successor = system.until(lambda: now if (now := system.pid("execution")) != pid else 0, within_s=20, every_s=0.01)
-    # It has not even read its log yet; from now on it is as good as not started.
     os.kill(successor, signal.SIGSTOP)
     try:
-        system.tape(len(FALL))
-        system.until(lambda: _venue_holds(system, bought_e9), within_s=20)
+        yield
     finally:
         os.kill(successor, signal.SIGCONT)
 

@@ -45,8 +45,9 @@ class Processor:
 
     `clock` tells now_ns (UTC). On a tape (`is_tape`) it stands still between calls of `clock_moved`, so no timer runs.
     `on_committed` gets what each commit recorded, in order, before the futures of its inputs resolve.
-    `on_poison` is asked when the machine fails on an input: it returns drafts that the machine has folded already
-    (then the position moves on), or None to end the service.
+    `on_turn` is told inputs, events and seconds of each commit. `on_poison` is asked when the machine fails on an
+    input: it returns drafts that the machine has folded already (then the position moves on), or None to end the
+    service.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Processor:
         clock: Callable[[], int],
         on_committed: OnCommitted,
         on_poison: OnPoison = stop_the_service,
+        on_turn: Callable[[int, int, float], None] = lambda _inputs, _events, _seconds: None,
         is_tape: bool = False,
         store_patience_s: float = STORE_PATIENCE_S,
     ) -> None:
@@ -71,6 +73,7 @@ class Processor:
         self._clock = clock
         self._on_committed = on_committed
         self._on_poison = on_poison
+        self._on_turn = on_turn
         self._is_tape = is_tape
         self._store_patience_s = store_patience_s
         self._now_ns = 0
@@ -178,7 +181,9 @@ class Processor:
         try:
             self._decide_group(turn)
             if turn.stamped or turn.positions:
+                began_s = asyncio.get_running_loop().time()
                 await self._commit([s.new_event for s in turn.stamped], turn.steps())
+                self._on_turn(turn.input_count, len(turn.stamped), asyncio.get_running_loop().time() - began_s)
             recorded = [s.recorded for s in turn.stamped]
             if recorded:
                 self._on_committed(recorded)

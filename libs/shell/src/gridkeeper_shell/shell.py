@@ -72,6 +72,7 @@ class Shell:
             clock=self.now_ns,
             on_committed=self._on_committed,
             on_poison=on_poison,
+            on_turn=_measure_turn,
             is_tape=settings.is_tape,
         )
         self.unready_reasons: Callable[[], list[str]] = list
@@ -236,6 +237,12 @@ class Shell:
                 streams={name: (head.version, head.hash) for name, head in heads.items()},
             )
         )
+
+
+def _measure_turn(inputs: int, events: int, seconds: float) -> None:
+    metrics.INPUTS_HANDLED.inc(inputs)
+    metrics.EVENTS_RECORDED.inc(events)
+    metrics.COMMIT_SECONDS.observe(seconds)
 
 
 async def live(shell: Shell, stop: asyncio.Event, prepare: Callable[[], Awaitable[Iterable[Task]]]) -> None:

@@ -162,8 +162,8 @@ def _take_cancel(d: AccountDecision, tx: r.SeenTransaction, record: r.CancelReco
 def _take_money(d: AccountDecision, tx: r.SeenTransaction, record: r.VenueRecord) -> None:
     if (tx.signature, record.index) in d.state.seen:
         return
-    # A transaction that was not final at the first snapshot is shown again, but what it did is in the snapshot. (Our own
-    # orders are never that old; on a tape that stands still they may share the snapshot's slot.)
+    # A transaction that was not final at the first snapshot is shown again, but what it did is in the snapshot. (Our
+    # own orders are never that old; on a tape that stands still they may share the snapshot's slot.)
     if tx.slot <= d.state.baseline_slot:
         return
     where = {"slot": tx.slot, "signature": tx.signature, "index": record.index}
