@@ -145,7 +145,7 @@ class WholeSystem:
         os.kill(self.pid(name), signal.SIGKILL)
 
     def pid(self, name: str) -> int:
-        """The process of a service, or of `nats-server` or `postgres`. Raises ProcessLookupError while there is none."""
+        """The process of a service, of `nats-server` or `postgres`. Raises ProcessLookupError while there is none."""
         if name in self.run_file.services:
             return self.run_file.services[name].pid
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()

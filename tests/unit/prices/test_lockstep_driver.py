@@ -22,8 +22,8 @@ LEVEL = 10
 class World:
     """One service that reacts when a price reaches another level, and a sandbox whose orders rest at the levels.
 
-    A reaction takes `rounds_to_rest` rounds of questions. `deadlines` are taken when the clock reaches them. The chain is
-    looked at only when asked; a reaction to a price sends a transaction, whose outcome is another reaction.
+    A reaction takes `rounds_to_rest` rounds of questions. `deadlines` are taken when the clock reaches them. The chain
+    is looked at only when asked; a reaction to a price sends a transaction, whose outcome is another reaction.
     """
 
     def __init__(self, *, deadlines: Sequence[int] = (), rounds_to_rest: int = 3) -> None:
