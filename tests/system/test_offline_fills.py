@@ -42,10 +42,12 @@ live_orders = {LIVE_ORDERS}
 class Outages(msgspec.Struct, frozen=True, kw_only=True):
     """`reached`: the orders that the price passed in the first outage; `rested`: what the venue held after it.
 
-    In the second outage the grid was paused. The system is up.
+    In the second outage the grid was paused. `recorded`: how much execution had recorded when it went down. The system
+    is up.
     """
 
     system: WholeSystem
+    recorded: tuple[int, ...]
     reached: tuple[OrderView, ...]
     rested: tuple[VenueOrder, ...]
     events: list[Recorded]
@@ -70,7 +72,7 @@ def outages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outages]:
         reached = tuple(order for order in orders if order.side == "buy" and order.price_e6 > round(LOW * 10**6))
         assert len(reached) >= 2
         assert OrderLog(system.events()).fills == []
-        with _execution_down(system):
+        with _execution_down(system) as first:
             system.tape(len(FALL))
             bought_e9 = sum(order.size_e9 for order in reached)
             system.until(lambda: _venue_holds(system, bought_e9), within_s=20)
@@ -78,11 +80,11 @@ def outages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outages]:
         system.tape(2)
         system.until(lambda: _rest_on_the_venue(system), within_s=30)
         rested = system.venue_account().orders
-        with _execution_down(system):
+        with _execution_down(system) as second:
             code, answer = system.command("grid", "pause", "example", "--no-wait", *said)
             assert code == 0, answer
         system.until(lambda: not system.unready() and not system.venue_account().orders, within_s=30)
-        yield Outages(system=system, reached=reached, rested=rested, events=system.events())
+        yield Outages(system=system, recorded=(first, second), reached=reached, rested=rested, events=system.events())
 
 
 def test_the_boot_says_how_many_fills_it_found(outages: Outages) -> None:
@@ -114,6 +116,8 @@ def test_the_opposite_orders_rest_on_the_venue(outages: Outages) -> None:
 
 def test_nothing_is_decided_before_record_and_venue_agree(outages: Outages) -> None:
     assert [reason for _, reason in outages.system.exits() if not reason.startswith("killed by signal 9")] == []
+    own = outages.system.events("execution_0")
+    assert [own[count].fact for count in outages.recorded] == [e.AccountRecovering(why="boot")] * 2
     phase, decided = "", []
     for event in outages.events:
         match event.fact:
@@ -141,14 +145,17 @@ def _tape() -> str:
 
 
 @contextmanager
-def _execution_down(system: WholeSystem) -> Iterator[None]:
-    """Execution is killed, and its successor held before it has even read its log: as good as not started."""
+def _execution_down(system: WholeSystem) -> Iterator[int]:
+    """Execution is killed, and its successor held before it has even read its log: as good as not started.
+
+    Gives the number of events it has recorded.
+    """
     pid = system.pid("execution")
     system.kill("execution")
     successor = system.until(lambda: now if (now := system.pid("execution")) != pid else 0, within_s=20, every_s=0.01)
     os.kill(successor, signal.SIGSTOP)
     try:
-        yield
+        yield len(system.events("execution_0"))
     finally:
         os.kill(successor, signal.SIGCONT)
 
