@@ -1,6 +1,7 @@
-"""driftpy as anyone uses it, against an endpoint: `driftpy_session.py URL MODE KEYPAIR_JSON`, says in JSON what it saw.
+"""driftpy as anyone uses it, against an endpoint; says in JSON what it saw.
 
-A process of its own, because importing driftpy warns about other packages and tests take warnings for errors.
+`driftpy_session.py URL MODE KEYPAIR_JSON [modify]` places and cancels orders, or modifies some. A process of its own,
+because importing driftpy warns about other packages and tests take warnings for errors.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from driftpy.events.event_subscriber import EventSubscriber
 from driftpy.events.types import EventSubscriptionOptions, WebsocketLogProviderConfig
 from driftpy.types import (
     MarketType,
+    ModifyOrderParams,
     OracleInfo,
     OracleSource,
     OrderParams,
@@ -27,6 +29,7 @@ from driftpy.types import (
     TxParams,
 )
 from solana.rpc.async_api import AsyncClient
+from solana.rpc.core import RPCException
 from solders.keypair import Keypair
 
 from gridkeeper_sandbox.world import well_known
@@ -61,9 +64,8 @@ async def until(what: Any, refresh: Any) -> None:
             await asyncio.sleep(0.1)
 
 
-async def session(url: str, mode: str, keypair: Keypair) -> dict[str, Any]:
-    connection = AsyncClient(url)
-    client = DriftClient(
+def client_on(connection: AsyncClient, mode: str, keypair: Keypair) -> DriftClient:
+    return DriftClient(
         connection,
         keypair,
         env="mainnet",
@@ -76,6 +78,11 @@ async def session(url: str, mode: str, keypair: Keypair) -> dict[str, Any]:
         ],
         tx_params=TxParams(600_000, 0),
     )
+
+
+async def session(url: str, mode: str, keypair: Keypair) -> dict[str, Any]:
+    connection = AsyncClient(url)
+    client = client_on(connection, mode, keypair)
     await client.subscribe()
     user = client.get_user()
 
@@ -107,9 +114,48 @@ async def session(url: str, mode: str, keypair: Keypair) -> dict[str, Any]:
     }
 
 
+async def modify_session(url: str, mode: str, keypair: Keypair) -> dict[str, Any]:
+    connection = AsyncClient(url)
+    client = client_on(connection, mode, keypair)
+    await client.subscribe()
+    user = client.get_user()
+
+    async def refresh() -> None:
+        if mode == "cached":
+            await user.account_subscriber.fetch()
+
+    def open_orders() -> list[list[int]]:
+        return [
+            [placed.order_id, placed.user_order_id, placed.price, placed.base_asset_amount]
+            for placed in user.get_open_orders()
+        ]
+
+    seen = []
+    await client.place_orders([order(0), order(2)])
+    await until(lambda: len(open_orders()) == 2, refresh)
+    # driftpy's own type for the policy does not encode; the program's bits do.
+    await client.modify_order(1, ModifyOrderParams(price=139 * PRICE_PRECISION, policy=1))
+    await until(lambda: 1 not in [item[0] for item in open_orders()], refresh)
+    seen.append(open_orders())
+    await client.modify_order_by_user_id(3, ModifyOrderParams(base_asset_amount=BASE_PRECISION // 5))
+    await until(lambda: 2 not in [item[0] for item in open_orders()], refresh)
+    seen.append(open_orders())
+    await client.modify_order(1, ModifyOrderParams(price=138 * PRICE_PRECISION, policy=0))
+    try:
+        await client.modify_order(1, ModifyOrderParams(price=138 * PRICE_PRECISION, policy=1))
+        refusal = ""
+    except RPCException as error:
+        refusal = str(error)
+    await refresh()
+    seen.append(open_orders())
+    await connection.close()
+    return {"seen": seen, "refusal": refusal}
+
+
 async def main() -> None:
     url, mode, keypair = sys.argv[1], sys.argv[2], Keypair.from_json(sys.argv[3])
-    result = await session(url, mode, keypair)
+    act = modify_session if sys.argv[4:] == ["modify"] else session
+    result = await act(url, mode, keypair)
     sys.stdout.write("\n" + json.dumps(result) + "\n")
     sys.stdout.flush()
 

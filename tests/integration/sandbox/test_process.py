@@ -67,20 +67,35 @@ async def do(venue: DriftVenue, what: Roll) -> Landed:
     return outcome
 
 
+async def driftpy(running: RunningSandbox, mode: str, *what: str) -> dict[str, Any]:
+    """What a session of driftpy saw."""
+    command = [sys.executable, str(SESSION), running.url, mode, KEYPAIR.to_json(), *what]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return seen
+
+
 @pytest.mark.parametrize("mode", ["cached", "polling", "websocket"])
 async def test_unmodified_driftpy_places_reads_back_cancels_and_hears_events(
     sandbox: RunningSandbox, mode: str
 ) -> None:
     await opened(sandbox)
-    command = [sys.executable, str(SESSION), sandbox.url, mode, KEYPAIR.to_json()]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout.strip().splitlines()[-1])
+    seen = await driftpy(sandbox, mode)
     assert seen["prices"] == [usd * 10**6 for usd in (136, 138, 140, 161, 163, 165)]
     assert sorted(seen["order_records"]) == [1, 2, 3, 4, 5, 6]
     assert seen["oracle"] == 150 * 10**6
     # The margin of the worse side, 0.3 SOL at 150 and 10 %, and a cent for each of the six orders.
     assert seen["free_collateral"] == 1_000_000_000 - 4_500_000 - 60_000
+
+
+async def test_unmodified_driftpy_modifies_an_order_and_is_refused_one_that_is_gone(sandbox: RunningSandbox) -> None:
+    await opened(sandbox)
+    told = await driftpy(sandbox, "cached", "modify")
+    first, second = [3, 1, 139_000_000, 10**8], [4, 3, 138_000_000, 2 * 10**8]
+    untouched = [2, 3, 138_000_000, 10**8]
+    assert [sorted(orders) for orders in told["seen"]] == [[untouched, first], [first, second], [first, second]]
+    assert "OrderDoesNotExist" in told["refusal"]
 
 
 async def test_a_kill_loses_neither_orders_nor_fills_nor_transactions(sandbox: RunningSandbox) -> None:

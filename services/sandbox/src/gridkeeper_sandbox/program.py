@@ -10,6 +10,7 @@ from solders.pubkey import Pubkey
 
 from gridkeeper_core.events import PostOnly, Side
 from gridkeeper_core.venue.errors import VenueError
+from gridkeeper_core.venue.modifying import ModifyOrder
 from gridkeeper_core.venue.records import OrderType, PlaceOrder, VenueRecord
 from gridkeeper_core.venue.state import Order
 from gridkeeper_drift.codecs import addresses
@@ -21,6 +22,7 @@ from gridkeeper_sandbox.world import SubAccount, World
 USER_RENT_LAMPORTS = 31_347_840
 USER_STATS_RENT_LAMPORTS = 2_561_280
 _IMMEDIATE_OR_CANCEL = 1
+_MUST_MODIFY, _EXCLUDE_PREVIOUS_FILL = 1, 2
 _SIDES: dict[str, Side] = {"Long": "buy", "Short": "sell"}
 _TYPES: dict[str, OrderType] = {
     "Limit": "limit",
@@ -33,6 +35,7 @@ _POST_ONLY: dict[str, PostOnly] = {
     "MustPostOnly": "must",
     "TryPostOnly": "try",
 }
+_ABOVE = ("Above", "TriggeredAbove")
 
 # Anchor's own errors, and the token program's for too little money.
 _UNKNOWN_INSTRUCTION = 101
@@ -81,6 +84,8 @@ class Program:
             "cancel_order_by_user_id": self._cancel_by_user_id,
             "cancel_orders": self._cancel_orders,
             "cancel_orders_by_ids": self._cancel_by_ids,
+            "modify_order": self._modify_order,
+            "modify_order_by_user_id": self._modify_by_user_id,
             "settle_pnl": self._settle_pnl,
         }
 
@@ -175,11 +180,7 @@ class Program:
 
     def _cancel_order(self, instruction: ParsedInstruction) -> list[str]:
         user, _ = self._trading(instruction)
-        order_id = instruction.arguments["order_id"]
-        if order_id is None:
-            newest = self._world.venue.accounts[str(user)].next_order_id - 1
-            order_id = newest
-        return self._cancel(user, (order_id,))
+        return self._cancel(user, (self._order_id(user, instruction),))
 
     def _cancel_by_user_id(self, instruction: ParsedInstruction) -> list[str]:
         user, _ = self._trading(instruction)
@@ -207,6 +208,21 @@ class Program:
     def _cancel(self, user: Pubkey, order_ids: Iterable[int]) -> list[str]:
         return self._recorded(user, lambda name: self._world.venue.cancel(name, order_ids))
 
+    def _modify_order(self, instruction: ParsedInstruction) -> list[str]:
+        user, _ = self._trading(instruction)
+        params = instruction.arguments["modify_order_params"]
+        return self._modify(user, _modify_order(params, order_id=self._order_id(user, instruction)))
+
+    def _modify_by_user_id(self, instruction: ParsedInstruction) -> list[str]:
+        user, _ = self._trading(instruction)
+        arguments = instruction.arguments
+        return self._modify(
+            user, _modify_order(arguments["modify_order_params"], user_order_id=arguments["user_order_id"])
+        )
+
+    def _modify(self, user: Pubkey, wanted: ModifyOrder) -> list[str]:
+        return self._recorded(user, lambda name: self._world.venue.modify(name, wanted))
+
     def _settle_pnl(self, instruction: ParsedInstruction) -> list[str]:
         user, _ = self._sub_account(instruction)
         index = instruction.arguments["market_index"]
@@ -233,6 +249,11 @@ class Program:
         self._check(instruction.accounts["authority"] in (held.authority, held.delegate))
         return user, held
 
+    def _order_id(self, user: Pubkey, instruction: ParsedInstruction) -> int:
+        """The order it names; without an id it means the newest."""
+        order_id: int | None = instruction.arguments["order_id"]
+        return self._world.venue.accounts[str(user)].next_order_id - 1 if order_id is None else order_id
+
     def _quote_amount(self, instruction: ParsedInstruction) -> int:
         if instruction.arguments["market_index"] != addresses.QUOTE_SPOT_MARKET:
             raise ProgramError.custom(_SPOT_MARKET_NOT_FOUND)
@@ -250,9 +271,8 @@ class Program:
 
 
 def _place_order(params: Mapping[str, Any]) -> PlaceOrder:
-    post_only, order_type = params["post_only"], params["order_type"]
-    if post_only not in _POST_ONLY:
-        raise ProgramError.custom(_INVALID_ORDER_POST_ONLY, f"The sandbox does not know {snake(post_only)}")
+    order_type = params["order_type"]
+    post_only = _post_only(params["post_only"])
     if order_type not in _TYPES or params["market_type"] != "Perp" or params["oracle_price_offset"]:
         raise ProgramError.custom(_UNKNOWN_INSTRUCTION, "The sandbox knows neither spot nor oracle-pegged orders")
     return PlaceOrder(
@@ -261,11 +281,41 @@ def _place_order(params: Mapping[str, Any]) -> PlaceOrder:
         side=_SIDES[params["direction"]],
         price_e6=params["price"],
         size_e9=params["base_asset_amount"],
-        post_only=_POST_ONLY[post_only],
+        post_only=post_only,
         reduce_only=params["reduce_only"],
         max_ts=params["max_ts"] or 0,
         order_type=_TYPES[order_type],
         trigger_e6=params["trigger_price"] or 0,
-        trigger_above=params["trigger_condition"] in ("Above", "TriggeredAbove"),
+        trigger_above=params["trigger_condition"] in _ABOVE,
         immediate_or_cancel=bool(params["bit_flags"] & _IMMEDIATE_OR_CANCEL),
     )
+
+
+def _modify_order(
+    params: Mapping[str, Any], *, order_id: int | None = None, user_order_id: int | None = None
+) -> ModifyOrder:
+    """What it asks for; its bit flags mean nothing, the program clears the new order's."""
+    if params["oracle_price_offset"]:
+        raise ProgramError.custom(_UNKNOWN_INSTRUCTION, "The sandbox does not know oracle-pegged orders")
+    direction, post_only, condition = params["direction"], params["post_only"], params["trigger_condition"]
+    policy = params["policy"] or 0
+    return ModifyOrder(
+        order_id=order_id,
+        user_order_id=user_order_id,
+        side=None if direction is None else _SIDES[direction],
+        price_e6=params["price"],
+        size_e9=params["base_asset_amount"],
+        post_only=None if post_only is None else _post_only(post_only),
+        reduce_only=params["reduce_only"],
+        max_ts=params["max_ts"],
+        trigger_e6=params["trigger_price"],
+        trigger_above=None if condition is None else condition in _ABOVE,
+        must_modify=bool(policy & _MUST_MODIFY),
+        exclude_previous_fill=bool(policy & _EXCLUDE_PREVIOUS_FILL),
+    )
+
+
+def _post_only(name: str) -> PostOnly:
+    if name not in _POST_ONLY:
+        raise ProgramError.custom(_INVALID_ORDER_POST_ONLY, f"The sandbox does not know {snake(name)}")
+    return _POST_ONLY[name]

@@ -6,7 +6,11 @@ from enum import IntEnum
 
 
 class VenueCode(IntEnum):
-    """Custom error codes of the Drift program that its order, margin and settlement rules raise."""
+    """Custom error codes of the Drift program that its order, margin and settlement rules raise.
+
+    6048, a size off the step, cannot come out of placing: a size below one step ends as 6059, and the program rounds
+    any other down to the step before it looks at it.
+    """
 
     INSUFFICIENT_COLLATERAL = 6003
     USER_HAS_NO_POSITION_IN_MARKET = 6010
@@ -19,6 +23,7 @@ class VenueCode(IntEnum):
     PLACE_POST_ONLY_LIMIT_FAILURE = 6057
     ORDER_AMOUNT_TOO_SMALL = 6059
     MAX_NUMBER_OF_ORDERS = 6060
+    ORDER_DOES_NOT_EXIST = 6061
     ORDER_NOT_OPEN = 6062
     USER_ORDER_ID_ALREADY_IN_USE = 6071
     PERP_MARKET_NOT_FOUND = 6078

@@ -16,6 +16,7 @@ from gridkeeper_core.venue.errors import VenueCode, VenueError
 from gridkeeper_core.venue.filling import BY_OWNER, cancel, fill, reducible_e9, with_position
 from gridkeeper_core.venue.margin import free_collateral_e6
 from gridkeeper_core.venue.matching import NOTHING, Reach, Round, numbered, reach_of
+from gridkeeper_core.venue.modifying import ModifyOrder, find, replacement
 from gridkeeper_core.venue.placing import check_margin, place
 from gridkeeper_core.venue.records import (
     FundingRecord,
@@ -165,6 +166,12 @@ class VenueModel:
                     raise VenueError(VenueCode.ORDER_NOT_OPEN, str(user_order_id))
                 return self.cancel(account, (order.order_id,))
         return ()
+
+    def modify(self, account: str, wanted: ModifyOrder) -> tuple[VenueRecord, ...]:
+        """Replaces an open order by one with a new id and no priority; one that is not open may be passed over."""
+        self._check_running()
+        order = find(self._accounts[account], wanted)
+        return () if order is None else self.execute(account, replacement(account, order, wanted))
 
     def deposit(self, account: str, quote_e6: int) -> tuple[VenueRecord, ...]:
         """Adds to the quote deposit."""
