@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_runtime.health import Health
 
 SERVICE = """
@@ -113,6 +114,13 @@ def test_metrics_are_served_for_prometheus(health: Health) -> None:
 
 def test_another_path_is_not_found(health: Health) -> None:
     assert _get(health, "/")[0] == 404
+
+
+def test_a_port_in_use_is_said_clearly(health: Health) -> None:
+    with pytest.raises(GridkeeperError) as refusal:
+        Health(list, port=health.port)
+    assert refusal.value.code == "PORT_IN_USE"
+    assert str(health.port) in refusal.value.value
 
 
 def _run(body: str, *signals: signal.Signals) -> tuple[int, list[dict[str, object]]]:

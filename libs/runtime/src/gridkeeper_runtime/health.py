@@ -12,6 +12,7 @@ from typing import Self
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
+from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_runtime import metrics
 from gridkeeper_runtime.ports import LOOPBACK
 
@@ -37,7 +38,10 @@ class Health:
         self.registry = registry
         self.stalled_after_s = stalled_after_s
         self._beat_at_s = time.monotonic()
-        self._server = _Server((host, port), _Handler)
+        try:
+            self._server = _Server((host, port), _Handler)
+        except OSError as error:
+            raise GridkeeperError("PORT_IN_USE", field="health_port", value=f"{host}:{port}") from error
         self._server.health = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="health", daemon=True)
 

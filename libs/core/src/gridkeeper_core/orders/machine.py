@@ -33,6 +33,7 @@ from gridkeeper_core.orders.plan import Markets
 from gridkeeper_core.orders.state import AccountState
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import Recorded
+from gridkeeper_core.venue.records import Roll, Signed
 
 _TX_FACTS = (e.TransactionSigned, e.TransactionLanded, e.TransactionFailed, e.TransactionExpired)
 
@@ -188,7 +189,9 @@ class ExecutionMachine:
     # ------------------------------------------------------------ deciding and folding
 
     def _decide(self, alias: str, item: Input, act: Callable[[AccountDecision], None]) -> list[Draft]:
-        d = AccountDecision(self.account(alias), Markets(self._specs, self._prices), self._sign, item.now_ns)
+        # An account that is only remembered (it was taken out of the settings) must not act on its old state.
+        sign = self._sign if alias in self._booted else _cannot_sign
+        d = AccountDecision(self.account(alias), Markets(self._specs, self._prices), sign, item.now_ns)
         act(d)
         decide.advance(d)
         self._accounts[alias] = d.state
@@ -209,6 +212,10 @@ class ExecutionMachine:
 
     def _live(self) -> Iterator[AccountState]:
         return (self._accounts[alias] for alias in self._booted if self._accounts[alias].phase == "live")
+
+
+def _cannot_sign(_roll: Roll) -> Signed | None:
+    return None
 
 
 def _cause(item: Input, fact: e.Fact) -> str:
