@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,10 +167,23 @@ class WholeSystem:
         return self.process.wait(timeout=40)
 
 
+_data_dirs: set[Path] = set()
+
+
+@atexit.register
+def _remove_clusters() -> None:
+    """As root PostgreSQL's files lie outside of the data directory, and would stay behind for ever."""
+    for data_dir in _data_dirs:
+        pointer = data_dir / "postgres.json"
+        if pointer.exists():
+            shutil.rmtree(json.loads(pointer.read_bytes())["area"], ignore_errors=True)
+
+
 @contextmanager
 def running(data_dir: Path, *arguments: str) -> Iterator[WholeSystem]:
     """Gridkeeper, until the block ends."""
     data_dir.mkdir(parents=True, exist_ok=True)
+    _data_dirs.add(data_dir)
     log = data_dir.parent / f"{data_dir.name}.out"
     argv = [sys.executable, "-m", "gridkeeper_cli", "--data-dir", str(data_dir), "up", "--no-live-view", *arguments]
     with log.open("ab") as out:
