@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -51,6 +52,14 @@ class Ears:
         elif message.subject.startswith("ev."):
             self.events.append(decode(message.data))
 
+    def have(self, count: int) -> bool:
+        """Whether at least so many prices were heard."""
+        return len(self.prices) >= count
+
+    def have_just(self, count: int) -> bool:
+        """Whether exactly so many prices were heard."""
+        return len(self.prices) == count
+
     @property
     def seqs(self) -> list[int]:
         return [price.source_seq for price in self.prices]
@@ -72,7 +81,7 @@ async def ears(bus: Bus) -> Ears:
     return ears
 
 
-Start = Callable[..., "asyncio._AsyncGeneratorContextManager[asyncio.subprocess.Process]"]
+Start = Callable[..., AbstractAsyncContextManager[asyncio.subprocess.Process]]
 
 
 @pytest.fixture
@@ -156,7 +165,7 @@ async def test_after_a_kill_nothing_is_lost_and_no_number_means_two_prices(
     feed = {"source": "synthetic", "interval_ms": 5, "seed": 5}
     for more in (20, 40, 60):
         async with start(feed) as process:
-            await eventually(lambda more=more: len(ears.prices) >= more)
+            await eventually(partial(ears.have, more))
             process.kill()
             await process.wait()
     async with start(feed) as process:
@@ -214,7 +223,7 @@ async def test_another_source_begins_at_its_first_row_and_goes_on_with_the_numbe
         await stop(process)
     for rows, heard in ((2, 6), (3, 8)):  # the second run takes the other tape up again
         async with start({"source": trades(tmp_path, 6, "b.csv")}, speed=60, hold_after=rows) as process:
-            await eventually(lambda heard=heard: len(ears.prices) == heard)
+            await eventually(partial(ears.have_just, heard))
             await stop(process)
 
     assert ears.seqs == [1, 2, 3, 3, 4, 5, 5, 6]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -107,7 +108,7 @@ async def test_no_child_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> 
         supervisor.wait()
 
         for pid in pids.values():
-            await eventually(lambda pid=pid: not is_alive(pid))
+            await eventually(partial(_is_dead, pid))
 
 
 @pytest.mark.servers
@@ -168,3 +169,7 @@ def _service(code: str, *, name: str = "service", stop_within_s: float = 10.0) -
 def _only(supervisor: Supervisor) -> ChildStatus:
     (status,) = supervisor.status()
     return status
+
+
+def _is_dead(pid: int) -> bool:
+    return not is_alive(pid)

@@ -8,6 +8,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import nats
@@ -77,9 +78,9 @@ async def test_nats_survives_ten_kills_under_a_writing_client(tmp_path: Path) ->
 async def _kill_ten_times(supervisor: Supervisor, writing: asyncio.Task[None], done: Callable[[], int]) -> None:
     """A kill as soon as a few writes went through since the last one: the server is up and busy."""
     for kills in range(KILLS):
-        await eventually(lambda kills=kills: _is_running(supervisor, restarts=kills), within_s=30)
-        before = done()
-        await eventually(lambda before=before: writing.done() or done() >= before + WRITES_BETWEEN, within_s=30)
+        await eventually(partial(_is_running, supervisor, restarts=kills), within_s=30)
+        enough = done() + WRITES_BETWEEN
+        await eventually(partial(_has_written, writing, done, enough), within_s=30)
         assert not writing.done(), writing
         pid = supervisor.status()[0].pid
         assert pid is not None
@@ -125,3 +126,7 @@ async def _supervised_postgres(data_dir: Path) -> AsyncIterator[tuple[Supervisor
             yield supervisor, server.url
     finally:
         shutil.rmtree(server.home.area, ignore_errors=True)
+
+
+def _has_written(writing: asyncio.Task[None], done: Callable[[], int], enough: int) -> bool:
+    return writing.done() or done() >= enough

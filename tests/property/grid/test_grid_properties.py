@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,7 +55,7 @@ def check(story: Story) -> None:
 @settings(max_examples=60, deadline=None)
 @given(grids, fill_rules, paths, sizes)
 def test_window_levels_and_position_hold_after_every_row(
-    changes: dict[str, object], fills: FillRules, path: list[int], amounts: list[float]
+    changes: dict[str, Any], fills: FillRules, path: list[int], amounts: list[float]
 ) -> None:
     told(Story(fills, **changes).opened_at(105.2), path, amounts)
 
@@ -76,7 +77,7 @@ def test_when_all_cells_are_full_or_empty_exactly_one_level_has_no_order(path: l
 @settings(max_examples=30, deadline=None)
 @given(grids, fill_rules, paths, sizes)
 def test_record_and_venue_agree_to_the_unit_at_the_end(
-    changes: dict[str, object], fills: FillRules, path: list[int], amounts: list[float]
+    changes: dict[str, Any], fills: FillRules, path: list[int], amounts: list[float]
 ) -> None:
     story = Story(fills, **changes).opened_at(105.2)
     told(story, path, amounts)
@@ -88,7 +89,7 @@ def test_record_and_venue_agree_to_the_unit_at_the_end(
 @settings(max_examples=30, deadline=None)
 @given(grids, fill_rules, paths, sizes)
 def test_every_fill_is_counted_once_and_never_exceeds_its_order(
-    changes: dict[str, object], fills: FillRules, path: list[int], amounts: list[float]
+    changes: dict[str, Any], fills: FillRules, path: list[int], amounts: list[float]
 ) -> None:
     story = Story(fills, **changes).opened_at(105.2)
     told(story, path, amounts)
@@ -106,7 +107,7 @@ def test_every_fill_is_counted_once_and_never_exceeds_its_order(
 @settings(max_examples=25, deadline=None)
 @given(grids, fill_rules, paths, sizes)
 def test_a_fold_of_the_log_gives_the_state_that_lived(
-    changes: dict[str, object], fills: FillRules, path: list[int], amounts: list[float]
+    changes: dict[str, Any], fills: FillRules, path: list[int], amounts: list[float]
 ) -> None:
     story = Story(fills, **changes).opened_at(105.2)
     told(story, path, amounts)
@@ -124,7 +125,7 @@ def test_a_fold_of_the_log_gives_the_state_that_lived(
 
 @settings(max_examples=25, deadline=None)
 @given(grids, paths)
-def test_equal_inputs_give_equal_events(changes: dict[str, object], path: list[int]) -> None:
+def test_equal_inputs_give_equal_events(changes: dict[str, Any], path: list[int]) -> None:
     logs = []
     for _ in range(2):
         story = Story(**changes).opened_at(105.2)
@@ -136,7 +137,7 @@ def test_equal_inputs_give_equal_events(changes: dict[str, object], path: list[i
 @settings(max_examples=25, deadline=None)
 @given(grids, fill_rules, paths, sizes)
 def test_the_same_execution_events_again_change_nothing(
-    changes: dict[str, object], fills: FillRules, path: list[int], amounts: list[float]
+    changes: dict[str, Any], fills: FillRules, path: list[int], amounts: list[float]
 ) -> None:
     story = Story(fills, **changes).opened_at(105.2)
     told(story, path, amounts)
@@ -151,7 +152,7 @@ def test_the_same_execution_events_again_change_nothing(
 
 @settings(max_examples=40, deadline=None)
 @given(grids, paths)
-def test_prices_inside_the_band_lead_to_nothing(changes: dict[str, object], path: list[int]) -> None:
+def test_prices_inside_the_band_lead_to_nothing(changes: dict[str, Any], path: list[int]) -> None:
     story = Story(**changes).opened_at(105.2)
     told(story, path, [1.0] * 40)
     low_e6, high_e6 = story.lab.strategy.bands()["SOL-PERP"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -223,7 +225,7 @@ def test_the_same_id_twice_is_refused_and_nothing_changes() -> None:
 
 def test_a_rejected_grid_may_be_proposed_again_under_its_id() -> None:
     story = Story(size_base_e9=10**6).opened_at(105.2)
-    assert story.grid.status == "rejected"
+    assert [f.code for f in story.facts(e.GridRejected) if isinstance(f, e.GridRejected)] == ["SIZE_UNDER_MINIMUM"]
     story.command(ProposeGrid(config=config(), source=""))
     assert story.grid.status == "open"
     assert len(story.resting()) == 10
@@ -240,7 +242,7 @@ def test_a_rejected_grid_may_be_proposed_again_under_its_id() -> None:
         ({"account": "nobody"}, "ACCOUNT_UNKNOWN"),
     ],
 )
-def test_a_grid_that_cannot_be_carried_is_rejected_with_its_reason(changes: dict[str, object], code: str) -> None:
+def test_a_grid_that_cannot_be_carried_is_rejected_with_its_reason(changes: dict[str, Any], code: str) -> None:
     story = Story(**changes).opened_at(105.2)
 
     assert [f.code for f in story.facts(e.GridRejected) if isinstance(f, e.GridRejected)] == [code]

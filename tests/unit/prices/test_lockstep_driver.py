@@ -227,11 +227,11 @@ async def test_a_held_tape_goes_on_when_it_is_let() -> None:
     assert [entry for entry in world.log if entry[0] == "publish"] == [("publish", (1, 2))]
     gate.open(1)
     await eventually(lambda: gate.is_held)
-    assert world.log[-1] == ("publish", (3,))
+    assert world.log[-1:] == [("publish", (3,))]
     gate.open(None)
     await running
 
-    assert world.log[-1] == ("publish", (4, 5))
+    assert world.log[-1:] == [("publish", (4, 5))]
     assert gate.rows_out == 5
 
 
