@@ -41,8 +41,7 @@ def test_the_path_touches_all_four_prices_and_spends_the_share_to_the_step(
 @given(bar=bars())
 def test_near_and_far_are_each_other_with_the_extremes_exchanged(bar: Bar) -> None:
     near, far = (
-        [p.price_e6 for p in CandlePath(bar_ns=4, step_e9=1, order=order).points(bar)]
-        for order in ("near", "far")
+        [p.price_e6 for p in CandlePath(bar_ns=4, step_e9=1, order=order).points(bar)] for order in ("near", "far")
     )
 
     assert far == [near[0], near[2], near[1], near[3]]
