@@ -10,9 +10,9 @@ WORKERS ?= 2
 ROUNDS ?= 10
 ARGS ?=
 
-PYTEST := .venv/bin/pytest -q -n $(WORKERS) --dist loadgroup
-# The quick tests come first, so that a plain mistake shows in seconds.
-SUITES := $(wildcard tests/tidy tests/unit tests/property tests/integration tests/faults tests/system)
+PYTEST := .venv/bin/pytest -q -n $(WORKERS) --dist loadfile
+# The quick tests come first, so that a plain mistake shows in seconds; then the longest, so that nobody waits for them.
+SUITES := $(wildcard tests/tidy tests/unit tests/property tests/system tests/faults tests/integration)
 MANIFESTS := pyproject.toml uv.lock .ci/setup $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 
 # An environment knows its own absolute path: in a copied or moved tree it belongs to another tree.
