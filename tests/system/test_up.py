@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -107,6 +108,29 @@ def test_what_cannot_be_run_is_refused_and_leaves_nothing_behind(
 
     assert (code, error["code"], error["field"]) == (1, "BAD_VALUE", field)
     assert not (tmp_path / "data" / "gridkeeper.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (b"a,b,c\n1,2,3\n", "row 1"),
+        (b"ts_ms,price,size,side\n1700000000000,20.5,1,buy\n1700000000500,xx,1,buy\n", "row 3, price"),
+        (gzip.compress(b"ts_ms,price,size,side\n1700000000000,20.5,1,buy\n")[:-9], "tape"),
+    ],
+)
+def test_a_corrupt_recording_is_refused_by_file_row_and_column_and_nothing_is_started(
+    tmp_path: Path, content: bytes, place: str
+) -> None:
+    tape = tmp_path / "tape.csv"
+    tape.write_bytes(content)
+
+    code, error = refused(tmp_path / "data", "--feed", f"replay:{tape}")
+
+    assert (code, error["code"]) == (1, "BAD_DATA")
+    assert str(tape) in error["field"]
+    assert place in error["field"]
+    assert not (tmp_path / "data" / "gridkeeper.toml").exists()
+    assert not (tmp_path / "data" / "nats").exists()
 
 
 def test_a_fast_recording_needs_lockstep(tmp_path: Path) -> None:

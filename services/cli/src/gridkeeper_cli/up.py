@@ -22,6 +22,7 @@ from gridkeeper_cli.child_plan import Wishes
 from gridkeeper_cli.demo import CONFIG_FILE, MARKET, make_demo_files
 from gridkeeper_cli.gridkeeper_toml import SYNTHETIC, Configuration, check_feed, read_configuration, replayed_files
 from gridkeeper_cli.live_view import show_lines, show_live
+from gridkeeper_cli.recording import check_recording
 from gridkeeper_cli.session import Session, console_on, everywhere, pass_session
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_runtime.datadir import locked
@@ -101,6 +102,8 @@ def _check_profile(profile: Profile) -> None:
 def _configuration(data_dir: Path, config: Path | None, feed: str | None, wishes: Wishes) -> Configuration:
     """What the file says, with `--feed` in the place of its feeds; the demo's file is written where there is none."""
     given = None if feed is None else check_feed(MARKET, feed, Path.cwd())
+    if given is not None:
+        check_recording(MARKET, given)
     path = config or data_dir / CONFIG_FILE
     if config is None and not path.exists():
         # Before anything is written: a start that is refused leaves nothing behind that the next one would follow.
