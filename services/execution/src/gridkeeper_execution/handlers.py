@@ -1,50 +1,21 @@
-"""Answers commands and queries about accounts and markets, and drives the chain by request on a tape in lockstep."""
+"""Answers queries about accounts and markets, and drives the chain by request on a tape in lockstep."""
 
 from __future__ import annotations
 
 import msgspec
 
-from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_core.inputs import Command
-from gridkeeper_core.names import check_id, stream
 from gridkeeper_core.orders.machine import ExecutionMachine
 from gridkeeper_core.orders.state import SLOTS, AccountState
-from gridkeeper_core.record import topic_of
-from gridkeeper_core.requests import AccountView, CommandReply, CommandRequest, PositionView
+from gridkeeper_core.requests import AccountView, PositionView
 from gridkeeper_execution.chain_desk import ChainDesk
-from gridkeeper_shell.shell import Shell
-
-_REQUEST = msgspec.json.Decoder(CommandRequest)
 
 
 class AccountRequests:
-    """Commands go through the exactly-once loop; queries read the machine's state."""
+    """Reads the machine's state; asks the desk to look at the chain."""
 
-    def __init__(self, shell: Shell, machine: ExecutionMachine, desk: ChainDesk) -> None:
-        self._shell = shell
+    def __init__(self, machine: ExecutionMachine, desk: ChainDesk) -> None:
         self._machine = machine
         self._desk = desk
-
-    async def command(self, subject: str, body: bytes) -> bytes:
-        """`cmd.<shard>.account.<alias>.<verb>`: answered after the first commit. Raises GridkeeperError."""
-        alias = check_id(subject.split(".")[3], "account")
-        try:
-            request = _REQUEST.decode(body)
-        except msgspec.DecodeError as error:
-            raise GridkeeperError("BAD_USAGE", field="command", detail=str(error)) from error
-        target = stream("account", alias)
-        item = Command(
-            now_ns=self._shell.now_ns(),
-            key=request.key,
-            author=request.author,
-            reason=request.reason,
-            target=target,
-            body=request.body,
-        )
-        recorded = await self._shell.processor.submit(item)
-        versions = [event.version for event in recorded if event.stream == target]
-        topics = tuple(topic_of(event.fact) for event in recorded)
-        return msgspec.json.encode(CommandReply(stream=target, version=max(versions, default=0), topics=topics))
 
     async def accounts(self, _subject: str, _body: bytes) -> bytes:
         """All accounts."""

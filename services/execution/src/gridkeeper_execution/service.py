@@ -13,6 +13,7 @@ from gridkeeper_drift.venue import DriftVenue
 from gridkeeper_execution.chain_desk import ChainDesk
 from gridkeeper_execution.config import SERVICE, ExecutionSettings
 from gridkeeper_execution.handlers import AccountRequests
+from gridkeeper_shell.commands import command_handler
 from gridkeeper_shell.shell import Shell, Task, live
 
 
@@ -45,8 +46,8 @@ async def _prepare(
     settings: ExecutionSettings, shell: Shell, machine: ExecutionMachine, desk: ChainDesk, venue: DriftVenue
 ) -> list[Task]:
     desk.begin()
-    requests = AccountRequests(shell, machine, desk)
-    await shell.serve(f"cmd.{settings.shard}.account.*.*", requests.command)
+    requests = AccountRequests(machine, desk)
+    await shell.serve(f"cmd.{settings.shard}.account.*.*", command_handler(shell, "account"))
     for what in ("accounts", "markets", "poll", "reconcile"):
         await shell.serve(query_subject(settings.shard, SERVICE, what), getattr(requests, what))
 

@@ -7,6 +7,7 @@ import asyncio
 from gridkeeper_core.grid.machine import StrategyMachine
 from gridkeeper_core.names import query_subject
 from gridkeeper_core.quiet import Band
+from gridkeeper_shell.commands import command_handler
 from gridkeeper_shell.shell import Shell, live
 from gridkeeper_strategy.config import SERVICE, StrategySettings
 from gridkeeper_strategy.handlers import GridRequests
@@ -24,10 +25,10 @@ async def serve(settings: StrategySettings, stop: asyncio.Event) -> None:
         on_poison=machine.fault,
         band=lambda: {market: Band(low, high) for market, (low, high) in machine.bands().items()},
     )
-    requests = GridRequests(shell, machine)
+    requests = GridRequests(machine)
 
     async def prepare() -> tuple[()]:
-        await shell.serve(f"cmd.{settings.shard}.grid.*.*", requests.command)
+        await shell.serve(f"cmd.{settings.shard}.grid.*.*", command_handler(shell, "grid"))
         await shell.serve(query_subject(settings.shard, SERVICE, "grids"), requests.grids)
         await shell.serve(query_subject(settings.shard, SERVICE, "grid"), requests.grid)
         return ()
