@@ -12,7 +12,7 @@ from tidy import purity, rules
 Rule = Callable[[SourceFile], Iterator[str]]
 
 OF_TEXT: tuple[Rule, ...] = (rules.banned_words, rules.lines_too_many, rules.drawer_names)
-OF_CODE: tuple[Rule, ...] = (rules.docstring_missing, rules.functions_too_long, rules.code_in_catalogue)
+OF_CODE: tuple[Rule, ...] = (rules.docstring_missing, rules.functions_too_long)
 OF_STRUCTS: tuple[Rule, ...] = (rules.money_without_unit,)
 OF_CORE: tuple[Rule, ...] = (purity.impure_imports, purity.impure_calls, purity.floats)
 
@@ -101,12 +101,6 @@ def test_the_rule_lets_pass(rule: Rule, text: str) -> None:
 
 def test_a_drawer_is_found_by_its_name() -> None:
     assert list(rules.drawer_names(SourceFile("libs/core/src/util" + "s.py", ""))) != []
-
-
-def test_a_catalogue_with_a_function_is_found() -> None:
-    (name,) = rules.CATALOGUES
-
-    assert list(rules.code_in_catalogue(SourceFile(name, "def f(): ...\n"))) != []
 
 
 def _broken(rule: Rule, files: list[SourceFile]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from gridkeeper_core.grid.config import GridConfig
@@ -103,6 +105,20 @@ class StopGrid(msgspec.Struct, frozen=True, kw_only=True, tag="stop_grid"):
     close: bool = False
 
 
+class EditGrid(msgspec.Struct, frozen=True, kw_only=True, tag="edit_grid"):
+    """Replace the grid's settings; cells keep their content and cost. `source` is the text of the new file."""
+
+    config: GridConfig
+    source: str
+    accepted: tuple[str, ...] = ()
+
+
+class FlagGrid(msgspec.Struct, frozen=True, kw_only=True, tag="flag_grid"):
+    """Decide without sending (shadow), trade a small part for a day (canary), or trade (live)."""
+
+    flag: Literal["shadow", "canary", "live"]
+
+
 class HaltAccount(msgspec.Struct, frozen=True, kw_only=True, tag="halt_account"):
     """Refuse placing for every grid of the account and cancel their orders."""
 
@@ -111,7 +127,7 @@ class ResumeAccount(msgspec.Struct, frozen=True, kw_only=True, tag="resume_accou
     """End the halt."""
 
 
-CommandBody = ProposeGrid | PauseGrid | ResumeGrid | StopGrid | HaltAccount | ResumeAccount
+CommandBody = ProposeGrid | PauseGrid | ResumeGrid | StopGrid | EditGrid | FlagGrid | HaltAccount | ResumeAccount
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):

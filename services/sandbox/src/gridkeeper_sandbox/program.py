@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from solders.pubkey import Pubkey
 
-from gridkeeper_core.events import PostOnly, Side
+from gridkeeper_core.events import OrderType, PostOnly, Side
 from gridkeeper_core.venue.errors import VenueError
 from gridkeeper_core.venue.modifying import ModifyOrder
-from gridkeeper_core.venue.records import OrderType, PlaceOrder, VenueRecord
+from gridkeeper_core.venue.records import PlaceOrder, VenueRecord
 from gridkeeper_core.venue.state import Order
 from gridkeeper_drift.codecs import addresses
 from gridkeeper_drift.codecs.idl import error_name, snake

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gridkeeper_core.events import PositionState
+from gridkeeper_core.events import OrderType, PositionState
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.units import NS_PER_S
@@ -20,7 +20,6 @@ from gridkeeper_core.venue.modifying import ModifyOrder, find, replacement
 from gridkeeper_core.venue.placing import check_margin, place
 from gridkeeper_core.venue.records import (
     FundingRecord,
-    OrderType,
     PlaceOrder,
     Roll,
     SettleRecord,

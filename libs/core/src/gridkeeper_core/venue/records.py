@@ -5,13 +5,10 @@ No type of a venue's SDK crosses it. Units as everywhere: price and quote 1e-6, 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-from gridkeeper_core.events import PositionState, PostOnly, Side
+from gridkeeper_core.events import OrderType, PositionState, PostOnly, Side
 
-OrderType = Literal["limit", "market", "trigger_market", "trigger_limit"]
 NO_TRIGGER = 0
 WHOLE_POSITION_E9 = 2**64 - 1
 """Base amount of a reduce-only stop: u64::MAX, which the venue caps to the position when it fills."""

@@ -9,10 +9,10 @@ from typing import Literal
 
 import msgspec
 
-from gridkeeper_core.events import Side
+from gridkeeper_core.events import OrderType, Side
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.units import BPS, NS_PER_MS
-from gridkeeper_core.venue.records import NO_TRIGGER, OrderType, VenueRecord
+from gridkeeper_core.venue.records import NO_TRIGGER, VenueRecord
 
 MAX_OPEN_ORDERS = 32
 FillModel = Literal["touch", "through", "queue"]

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, cast
 
 from solders.pubkey import Pubkey
 
-from gridkeeper_core.events import PositionState
+from gridkeeper_core.events import OrderType, PositionState
 from gridkeeper_core.market import MarketSpec, MarketStatus
-from gridkeeper_core.venue.records import OrderType, VenueAccount, VenueOrder
+from gridkeeper_core.venue.records import VenueAccount, VenueOrder
 from gridkeeper_drift.codecs.addresses import QUOTE_SPOT_MARKET
 from gridkeeper_drift.codecs.idl import CodecError, accounts
 from gridkeeper_drift.codecs.user import (

@@ -1,0 +1,224 @@
+"""Facts about markets and accounts as the venue holds them, written by execution."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gridkeeper_core.events.base import Fact, Side
+from gridkeeper_core.events.grid import UnwantedOrder, WantedOrder
+from gridkeeper_core.market import MarketSpec
+
+# ---- market
+
+
+class MarketSeen(Fact, frozen=True, kw_only=True, tag_field="topic", tag="market.seen.v1"):
+    """A market as the venue describes it, when first met."""
+
+    spec: MarketSpec
+
+
+class MarketChanged(Fact, frozen=True, kw_only=True, tag_field="topic", tag="market.changed.v1"):
+    """The venue changed a market; the whole new description."""
+
+    spec: MarketSpec
+    changed: tuple[str, ...]
+
+
+# ---- account
+
+
+class AccountRecovering(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.recovering.v1"):
+    """Nothing is placed until venue and record agree again. `why`: boot, reconnect, differs."""
+
+    why: str
+
+
+class AccountLive(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.live.v1"):
+    """Venue and record agree at `slot`: what the reconciliation found while nobody looked."""
+
+    slot: int
+    open_orders: int
+    fills_found: int
+    orders_closed: int
+    foreign_orders: int
+
+
+class AccountHalted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.halted.v1"):
+    """Placing is refused for every grid of the account, by a person or a rule."""
+
+    author: str
+    reason: str
+
+
+class AccountResumed(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.resumed.v1"):
+    """The halt is over."""
+
+    author: str
+    reason: str
+
+
+class SlotsReserved(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.slots_reserved.v1"):
+    """The account can carry the grid: market known, order slots free, margin enough."""
+
+    grid_id: str
+    slots: int
+    spec: MarketSpec
+    position_e9: int
+    collateral_e6: int
+
+
+class GridRefused(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.grid_refused.v1"):
+    """The account cannot carry the grid; `code` is of the error catalogue."""
+
+    grid_id: str
+    code: str
+    detail: str
+
+
+class SlotsReleased(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.slots_released.v1"):
+    """A grid that ended gave its order slots back."""
+
+    grid_id: str
+
+
+class OrdersQueued(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.orders_queued.v1"):
+    """Wants that cannot be acted on yet (a transaction is under way, or the account is not live) wait here."""
+
+    market: str
+    unwanted: tuple[UnwantedOrder, ...]
+    wanted: tuple[WantedOrder, ...]
+    reference_e6: int
+    price_seq: int
+
+
+class FundingPaid(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.funding_paid.v1"):
+    """A funding payment; positive `quote_e6` was received."""
+
+    market: str
+    market_index: int
+    quote_e6: int
+    base_e9: int
+    slot: int
+    signature: str
+    index: int
+
+
+class PnlSettled(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.pnl_settled.v1"):
+    """PnL moved between the perp position and the quote deposit; positive into the deposit."""
+
+    market: str
+    market_index: int
+    quote_e6: int
+    slot: int
+    signature: str
+    index: int
+
+
+class Transferred(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.transferred.v1"):
+    """A deposit (positive) or withdrawal (negative) of the quote asset."""
+
+    quote_e6: int
+    slot: int
+    signature: str
+    index: int
+
+
+class InterestPaid(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.interest_paid.v1"):
+    """Interest on the quote deposit between two snapshots; positive was received."""
+
+    quote_e6: int
+    slot: int
+
+
+class KeeperFeeCharged(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.keeper_fee_charged.v1"):
+    """A keeper was paid for cancelling or expiring an order; `quote_e6` is negative."""
+
+    order_id: int
+    quote_e6: int
+    market_index: int
+    slot: int
+    signature: str
+    index: int
+
+
+class Liquidated(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.liquidated.v1"):
+    """The venue liquidated part of a position."""
+
+    market: str
+    market_index: int
+    base_e9: int
+    quote_e6: int
+    fee_e6: int
+    slot: int
+    signature: str
+    index: int
+
+
+class PositionState(msgspec.Struct, frozen=True, kw_only=True):
+    """A perp position in the venue's own integers (signed, base 1e-9, quote 1e-6)."""
+
+    market: str
+    market_index: int
+    base_e9: int
+    quote_asset_e6: int
+    quote_entry_e6: int
+    quote_break_even_e6: int
+    oracle_e6: int
+    unsettled_funding_e6: int = 0
+
+
+class AccountSnapshot(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.snapshot.v1"):
+    """The venue's account at one slot, exact. `cursor`: the newest finalized signature whose records are all taken."""
+
+    slot: int
+    cursor_slot: int
+    deposit_e6: int
+    positions: tuple[PositionState, ...]
+    open_orders: int
+    cursor: str
+    lamports: int
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One quantity that venue and record state differently."""
+
+    what: str
+    venue: int
+    ours: int
+
+
+class VenueDiffers(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.venue_differs.v1"):
+    """Venue and record disagree and no explanation is under way: no new risk until it is settled."""
+
+    slot: int
+    differences: tuple[Difference, ...]
+
+
+class ForeignOrderSeen(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.foreign_order_seen.v1"):
+    """An order on the account that no intent explains."""
+
+    order_id: int
+    market_index: int
+    side: Side
+    price_e6: int
+    size_e9: int
+    slot: int
+
+
+class GuardTripped(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.guard_tripped.v1"):
+    """A standing check of the account or a market failed; `code` is a reason code, and its grids pause with it.
+
+    `market` "" concerns the whole account.
+    """
+
+    code: str
+    market: str
+    detail: str
+
+
+class GuardCleared(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.guard_cleared.v1"):
+    """What tripped the guard `code` is gone; grids that paused for it alone trade again."""
+
+    code: str
+    market: str
+    detail: str

@@ -1,0 +1,217 @@
+"""Facts of one grid, written by strategy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from gridkeeper_core.events.base import Fact, OrderType, PostOnly, Side
+from gridkeeper_core.grid.config import GridConfig
+from gridkeeper_core.market import MarketSpec
+from gridkeeper_core.prices.price import Price
+
+
+class GridProposed(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.proposed.v1"):
+    """A user asked for a grid whose settings are sound in themselves. `source` is the text of the grid file."""
+
+    config: GridConfig
+    source: str
+    author: str
+    reason: str
+    accepted: tuple[str, ...] = ()
+
+
+class GridOpened(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.opened.v1"):
+    """The grid trades from now on. Levels p_0..p_N, one size and one held amount per cell (N of each)."""
+
+    levels_e6: tuple[int, ...]
+    sizes_e9: tuple[int, ...]
+    held_e9: tuple[int, ...]
+    start_price_e6: int
+    start_position_e9: int
+    spec: MarketSpec
+
+
+class GridRejected(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.rejected.v1"):
+    """The grid cannot be opened; `code` is of the error catalogue."""
+
+    code: str
+    detail: str
+
+
+class PriceSeen(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.price_seen.v1"):
+    """The whole price that led to the facts after it, so that a replay needs no price stream.
+
+    `passed_over` counts prices of this market that led to nothing since the last one recorded here.
+    """
+
+    price: Price
+    passed_over: int
+
+
+class WantedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order the grid wants on the venue. `lasts_ns` is its life (0 = until cancelled).
+
+    `trigger_e6` is set for orders that sleep until the oracle is above (or below) it. A taker order's `price_e6` is the
+    worst price it may fill at; a stop of `size_e9` u64::MAX closes whatever the position is then.
+    """
+
+    intent_id: str
+    kind: str
+    cell: int
+    side: Side
+    price_e6: int
+    size_e9: int
+    post_only: PostOnly = "try"
+    reduce_only: bool = False
+    lasts_ns: int = 0
+    order_type: OrderType = "limit"
+    trigger_e6: int = 0
+    trigger_above: bool = False
+    immediate_or_cancel: bool = False
+
+
+class UnwantedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order the grid wants gone. `why`: window, resize, renew, pause, stop, risk, halt."""
+
+    intent_id: str
+    why: str
+
+
+class OrdersWanted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.orders_wanted.v1"):
+    """All order changes of one decision: first these are to go, then these are to be placed, nearest first.
+
+    One fact, so that execution never acts on half a decision. `rolled` says that the live window was brought back to
+    the nearest eligible orders. `reference_e6` is the price it was decided at, `price_seq` its place in its feed.
+    """
+
+    account: str
+    market: str
+    unwanted: tuple[UnwantedOrder, ...]
+    wanted: tuple[WantedOrder, ...]
+    rolled: bool
+    reference_e6: int
+    price_seq: int
+
+
+class OrderGone(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.order_gone.v1"):
+    """The grid took note that an order it wanted is not open any more, and not because it was filled.
+
+    `not_before_ns` is when the same order may be wanted again at the latest; 0 = at once. `tries` counts rejections,
+    `reference_e6` is where the market was: the order may be wanted again before that time once it has moved by a tick.
+    """
+
+    intent_id: str
+    why: str
+    not_before_ns: int
+    tries: int
+    reference_e6: int
+
+
+class CellChanged(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.cell_changed.v1"):
+    """A fill moved a cell: `held_e9` is its new content, `cycle` the number of completed turns."""
+
+    cell: int
+    held_e9: int
+    cycle: int
+    side: Side
+    filled_e9: int
+    price_e6: int
+    quote_e6: int
+    fee_e6: int
+    intent_id: str
+
+
+class PositionReduced(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.position_reduced.v1"):
+    """A fill that belongs to no cell (closing the position) changed what the grid holds."""
+
+    intent_id: str
+    side: Side
+    filled_e9: int
+    price_e6: int
+    quote_e6: int
+    fee_e6: int
+
+
+class RangeLeft(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.range_left.v1"):
+    """The price left the grid's range. `where`: low or high."""
+
+    where: Literal["low", "high"]
+    price_e6: int
+
+
+class RangeReturned(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.range_returned.v1"):
+    """The price is back inside by at least one interval."""
+
+    where: Literal["low", "high"]
+    price_e6: int
+
+
+class RiskTripped(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.risk_tripped.v1"):
+    """A risk limit was reached. `tier`: yellow, orange, red; `limit` names the rule, values in its unit."""
+
+    tier: Literal["yellow", "orange", "red"]
+    limit: str
+    value: int
+    allowed: int
+
+
+class RiskReset(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.risk_reset.v1"):
+    """Risk is back to normal, by itself (yellow) or by command; losses count from `base_e6` (total PnL) from now on."""
+
+    base_e6: int
+    author: str
+    reason: str
+
+
+class GridPaused(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.paused.v1"):
+    """No new orders from now on, for the reason `code` (PAUSED, STALE_PRICE, RISK, …)."""
+
+    code: str
+    author: str
+    reason: str
+    keep_orders: bool = False
+
+
+class GridResumed(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.resumed.v1"):
+    """The pause for `code` is over."""
+
+    code: str
+    author: str
+    reason: str
+
+
+class GridEdited(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.edited.v1"):
+    """New settings replace the old ones; cells keep their content and cost."""
+
+    config: GridConfig
+    source: str
+    levels_e6: tuple[int, ...]
+    sizes_e9: tuple[int, ...]
+    held_e9: tuple[int, ...]
+    author: str
+    reason: str
+
+
+class GridStopping(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.stopping.v1"):
+    """A user stopped the grid: its orders are cancelled, then its position is kept or closed."""
+
+    close: bool
+    author: str
+    reason: str
+
+
+class GridStopped(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.stopped.v1"):
+    """No order of the grid is left. The position it leaves behind is stated."""
+
+    position_e9: int
+    quote_e6: int
+    fills: int
+
+
+class GridFaulted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.faulted.v1"):
+    """An input could not be taken (`at_cause`); the grid's orders are cancelled until a person resumes it."""
+
+    at_cause: str
+    detail: str

@@ -1,0 +1,81 @@
+"""Facts about transactions and the wallet that pays for them, written by execution."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from gridkeeper_core.events.base import Fact
+
+# ---- tx:<alias>, written by execution
+
+
+class CancelRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A cancel always names its order completely; one without identity cannot be built."""
+
+    intent_id: str
+    attempt: int
+    user_order_id: int
+    order_id: int
+
+
+class TransactionSigned(Fact, frozen=True, kw_only=True, tag_field="topic", tag="tx.signed.v1"):
+    """These bytes will be sent, again and again and never others, until they landed or can never land.
+
+    `places` are intent ids with their attempt as `intent#attempt`. `reference_e6` is the price it was checked against,
+    `price_seq` that price's place in its feed.
+    """
+
+    signature: str
+    bytes_base64: str
+    blockhash: str
+    last_valid_block_height: int
+    purpose: str
+    places: tuple[str, ...]
+    cancels: tuple[CancelRef, ...]
+    reference_e6: int
+    price_seq: int
+
+
+class TransactionLanded(Fact, frozen=True, kw_only=True, tag_field="topic", tag="tx.landed.v1"):
+    """The transaction is on the chain and succeeded."""
+
+    signature: str
+    slot: int
+    fee_lamports: int
+
+
+class TransactionFailed(Fact, frozen=True, kw_only=True, tag_field="topic", tag="tx.failed.v1"):
+    """The transaction is on the chain with an error: nothing it asked for was done."""
+
+    signature: str
+    slot: int
+    fee_lamports: int
+    error_code: int | None
+    error: str
+
+
+class TransactionExpired(Fact, frozen=True, kw_only=True, tag_field="topic", tag="tx.expired.v1"):
+    """The transaction is proven never to land: its block height has passed and the chain does not know it."""
+
+    signature: str
+    block_height: int
+
+
+# ---- wallet:<pubkey>, written by execution
+
+
+class SolLow(Fact, frozen=True, kw_only=True, tag_field="topic", tag="wallet.sol_low.v1"):
+    """The wallet pays fees and is short. `level`: warn, stop_placing."""
+
+    account: str
+    lamports: int
+    level: Literal["warn", "stop_placing"]
+
+
+class SolEnough(Fact, frozen=True, kw_only=True, tag_field="topic", tag="wallet.sol_enough.v1"):
+    """The wallet can pay fees again."""
+
+    account: str
+    lamports: int
