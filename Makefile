@@ -59,6 +59,10 @@ fmt: .venv/.develop ## Format the code and mend what can be mended by a program
 docs: .venv/.develop ## Write the reference pages under docs/ that are made from the code
 	.venv/bin/python -m gridkeeper_cli.reference docs
 
+.PHONY: secrets
+secrets: .venv/.runtime ## Make the keys and passwords of a deployment in deploy/secrets, once
+	@.venv/bin/python deploy/make_secrets.py $(ARGS)
+
 .PHONY: hooks
 hooks: .venv/.develop ## Install the git hooks (they run at commit)
 	.venv/bin/pre-commit install --hook-type pre-commit

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("price_to_send", "events_throughput", "replay", "startup_memory", "lab_speed")
+PARTS = ("price_to_send", "events_throughput", "replay", "startup_memory", "lab_speed", "bench_grid_decide")
 
 HEADER = """\
 <!-- Written by `make bench`. -->

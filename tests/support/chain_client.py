@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from solders.hash import Hash
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import MessageV0
+from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from gridkeeper_core.prices.price import Price
@@ -45,13 +47,7 @@ class ChainClient:
         """Funds the wallet, creates the sub-account, deposits, and gives the market its first price."""
         self.sandbox.fund(self.keypair.pubkey(), 10**10, 10_000 * 10**6)
         self.price(price)
-        wallet = self.keypair.pubkey()
-        source = token_account_address(wallet, QUOTE_MINT)
-        self.send(
-            instructions.initialize_user_stats(wallet),
-            instructions.initialize_user(wallet, 0, "main"),
-            instructions.deposit(self.trader, deposit_e6, source, (), QUOTE_ORACLE),
-        )
+        self.send(*account_parts(self.keypair.pubkey(), deposit_e6))
 
     def restart(self) -> None:
         """A new process on the same folder."""
@@ -72,10 +68,7 @@ class ChainClient:
     def sign(self, *parts: Instruction, signer: Keypair | None = None, blockhash: str = "") -> VersionedTransaction:
         """A transaction of these instructions."""
         recent = blockhash or self.result("getLatestBlockhash")["value"]["blockhash"]
-        keypair = signer or self.keypair
-        budget = [set_compute_unit_limit(1_000_000)]
-        message = MessageV0.try_compile(keypair.pubkey(), [*budget, *parts], [], Hash.from_string(recent))
-        return VersionedTransaction(message, [keypair])
+        return sign(signer or self.keypair, parts, Hash.from_string(recent))
 
     def submit(self, transaction: VersionedTransaction, *, preflight: bool = True) -> Any:
         """The whole answer of sendTransaction."""
@@ -90,11 +83,11 @@ class ChainClient:
 
     def place(self, *orders: PlaceOrder) -> Instruction:
         """The instruction that places them."""
-        return instructions.place_orders(self.trader, orders, self._markets(), QUOTE_ORACLE)
+        return instructions.place_orders(self.trader, orders, self.markets(), QUOTE_ORACLE)
 
     def cancel(self, *order_ids: int) -> Instruction:
         """The instruction that cancels them."""
-        return instructions.cancel_orders_by_ids(self.trader, order_ids, self._markets(), QUOTE_ORACLE)
+        return instructions.cancel_orders_by_ids(self.trader, order_ids, self.markets(), QUOTE_ORACLE)
 
     def price(self, usd: float, *, after_s: float = 1) -> Any:
         """One row of SOL-PERP."""
@@ -105,7 +98,8 @@ class ChainClient:
 
     def user(self) -> User:
         """The User account as the endpoint serves it."""
-        value = self.result("getAccountInfo", str(self.trader.user), {"encoding": "base64"})["value"]
+        options = {"encoding": "base64", "commitment": "processed"}
+        value = self.result("getAccountInfo", str(self.trader.user), options)["value"]
         return decode_user(base64.b64decode(value["data"][0]))
 
     def open_order_ids(self) -> list[int]:
@@ -116,8 +110,26 @@ class ChainClient:
         """One entry of getSignatureStatuses."""
         return self.result("getSignatureStatuses", [signature])["value"][0]
 
-    def _markets(self) -> list[MarketAccounts]:
+    def markets(self) -> list[MarketAccounts]:
+        """What an instruction on SOL-PERP names beside its own accounts."""
         return [MarketAccounts(0, market_oracle(self.sandbox.world.venue.markets[0].spec))]
+
+
+def account_parts(wallet: Pubkey, deposit_e6: int) -> tuple[Instruction, ...]:
+    """What makes a wallet's first sub-account and pays into it from the wallet's own token account."""
+    source = token_account_address(wallet, QUOTE_MINT)
+    return (
+        instructions.initialize_user_stats(wallet),
+        instructions.initialize_user(wallet, 0, "main"),
+        instructions.deposit(Trader(wallet, 0, wallet), deposit_e6, source, (), QUOTE_ORACLE),
+    )
+
+
+def sign(keypair: Keypair, parts: Sequence[Instruction], blockhash: Hash) -> VersionedTransaction:
+    """A transaction of these instructions, with room enough to run."""
+    budget = [set_compute_unit_limit(1_000_000)]
+    message = MessageV0.try_compile(keypair.pubkey(), [*budget, *parts], [], blockhash)
+    return VersionedTransaction(message, [keypair])
 
 
 def user_of(keypair: Keypair) -> str:

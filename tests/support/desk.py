@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from gridkeeper_core import events as e
 from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.inputs import (
     AccountBooted,
     AccountRead,
+    Command,
+    CommandBody,
     EventSeen,
     Input,
     MarketRead,
     PriceTick,
     TransactionSeen,
+    TransactionVanished,
 )
+from gridkeeper_core.orders.decide import RollTooLargeError
 from gridkeeper_core.orders.machine import ExecutionMachine
+from gridkeeper_core.orders.rules import AccountRules
 from gridkeeper_core.orders.state import AccountState
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import GENESIS, Recorded
@@ -27,10 +34,13 @@ from support.story import MARKET, SPEC, START_NS, config
 class Desk:
     """An execution machine with one live account, and short words for what reaches it."""
 
-    def __init__(self, deposit_e6: int = 10_000 * E6) -> None:
+    def __init__(
+        self, deposit_e6: int = 10_000 * E6, rules: AccountRules | None = None, wish: GridConfig | None = None
+    ) -> None:
         self.rolls: list[r.Roll] = []
         self.can_sign = True
-        self.machine = ExecutionMachine(self._sign)
+        self.orders_max = 100
+        self.machine = ExecutionMachine(self._sign, {"main": rules or AccountRules()})
         self.now_ns = START_NS
         self.facts: list[e.Fact] = []
         self._numbers: Iterator[int] = iter(range(1, 10_000))
@@ -38,7 +48,7 @@ class Desk:
         self.take(MarketRead(now_ns=self.now_ns, spec=SPEC))
         self.read(deposit_e6=deposit_e6)
         self.price(105)
-        self.propose(config())
+        self.propose(wish or config())
 
     def take(self, item: Input) -> list[e.Fact]:
         facts = [draft.fact for draft in self.machine.accept(item)]
@@ -66,10 +76,20 @@ class Desk:
         )
         return self._event("grid:tale", fact)
 
-    def landed(self, *records: r.VenueRecord, error: str = "", code: int | None = None) -> list[e.Fact]:
+    def landed(
+        self,
+        *records: r.VenueRecord,
+        error: str = "",
+        code: int | None = None,
+        slot: int = 100,
+        finalized: bool = True,
+        truncated: bool = False,
+    ) -> list[e.Fact]:
         flight = self.account.in_flight
         assert flight is not None
-        return self.seen(flight.signature, *records, error=error, code=code)
+        return self.seen(
+            flight.signature, *records, error=error, code=code, slot=slot, finalized=finalized, truncated=truncated
+        )
 
     def seen(
         self,
@@ -78,17 +98,21 @@ class Desk:
         error: str = "",
         code: int | None = None,
         slot: int = 100,
+        finalized: bool = True,
+        truncated: bool = False,
+        ours: bool = True,
     ) -> list[e.Fact]:
         transaction = r.SeenTransaction(
             signature=signature,
             slot=slot,
             block_time_s=1,
-            finalized=True,
+            finalized=finalized,
             error_code=code,
             error=error,
             fee_lamports=5_000,
-            ours=True,
+            ours=ours,
             records=records,
+            logs_truncated=truncated,
         )
         return self.take(TransactionSeen(now_ns=self.now_ns, alias="main", transaction=transaction))
 
@@ -97,18 +121,50 @@ class Desk:
         deposit_e6: int = 10_000 * E6,
         orders: tuple[r.VenueOrder, ...] = (),
         positions: tuple[e.PositionState, ...] = (),
+        *,
+        slot: int = 99,
+        agreed: bool = True,
+        lamports: int = E9,
+        signer_may_trade: bool = True,
+        block_time_s: int = 0,
+        cursor_slot: int = 0,
     ) -> list[e.Fact]:
         account = r.VenueAccount(
             alias="main",
-            slot=99,
+            slot=slot,
             deposit_e6=deposit_e6,
             orders=orders,
             positions=positions,
             next_order_id=1,
             being_liquidated=False,
-            lamports=E9,
+            lamports=lamports,
+            signer_may_trade=signer_may_trade,
+            signer="Payer1",
         )
-        return self.take(AccountRead(now_ns=self.now_ns, account=account, cursor="c", cursor_slot=0))
+        item = AccountRead(
+            now_ns=self.now_ns,
+            account=account,
+            cursor="c",
+            cursor_slot=cursor_slot,
+            agreed=agreed,
+            block_time_s=block_time_s,
+        )
+        return self.take(item)
+
+    def market(self, **changes: object) -> list[e.Fact]:
+        """The market is read; fields of `MarketRead` by their names, all others are of its description."""
+        oracle = {name: changes.pop(name) for name in list(changes) if name.startswith("oracle_")}
+        spec = replace(SPEC, **changes)
+        return self.take(MarketRead(now_ns=self.now_ns, spec=spec, **oracle))  # type: ignore[arg-type]
+
+    def command(self, body: CommandBody) -> list[e.Fact]:
+        number = next(self._numbers)
+        return self.take(
+            Command(now_ns=self.now_ns, key=f"k{number}", author="ann", reason="why", target="account:main", body=body)
+        )
+
+    def vanished(self, signature: str) -> list[e.Fact]:
+        return self.take(TransactionVanished(now_ns=self.now_ns, alias="main", signature=signature))
 
     @property
     def account(self) -> AccountState:
@@ -121,6 +177,8 @@ class Desk:
     def _sign(self, roll: r.Roll) -> r.Signed | None:
         if not self.can_sign:
             return None
+        if len(roll.places) + len(roll.cancel_order_ids) > self.orders_max:
+            raise RollTooLargeError
         self.rolls.append(roll)
         number = len(self.rolls)
         return r.Signed(signature=f"s{number}", bytes_base64="Yg==", blockhash="h", last_valid_block_height=150)
@@ -178,10 +236,10 @@ def kinds(facts: list[e.Fact]) -> list[str]:
     return [type(fact).__name__ for fact in facts]
 
 
-def venue_order(order_id: int, filled: float = 0) -> r.VenueOrder:
+def venue_order(order_id: int, filled: float = 0, user_order_id: int = 1) -> r.VenueOrder:
     return r.VenueOrder(
         order_id=order_id,
-        user_order_id=1,
+        user_order_id=user_order_id,
         market_index=0,
         side="buy",
         price_e6=104 * E6,

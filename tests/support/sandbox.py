@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -12,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from solders.hash import Hash
+from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from gridkeeper_core.prices.price import Price
 from gridkeeper_runtime.ports import choose_port, is_free
+from support.chain_client import account_parts, sign
 
 READY_WITHIN_S = 20
 SOL_LAMPORTS = 10**9
@@ -71,6 +75,14 @@ class RunningSandbox:
     def fund(self, wallet: Pubkey, quote_e6: int = 10_000 * 10**6) -> None:
         """10 SOL and some of the quote asset."""
         self.result("sandbox_fund", str(wallet), {"lamports": 10 * SOL_LAMPORTS, "quote_e6": quote_e6})
+
+    def open_account(self, keypair: Keypair, deposit_e6: int = 1_000 * 10**6) -> None:
+        """Makes the first sub-account of a funded wallet and pays into it."""
+        wallet = keypair.pubkey()
+        blockhash = self.result("getLatestBlockhash", {"commitment": "confirmed"})["value"]["blockhash"]
+        transaction = sign(keypair, account_parts(wallet, deposit_e6), Hash.from_string(blockhash))
+        text = base64.b64encode(bytes(transaction)).decode()
+        self.result("sendTransaction", text, {"encoding": "base64", "preflightCommitment": "processed"})
 
     def price(self, usd: float, seq: int, *, at_ns: int = 0, market: str = "SOL-PERP") -> dict[str, Any]:
         """One row of the market; gives what it led to."""

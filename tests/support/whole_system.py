@@ -52,9 +52,7 @@ class WholeSystem:
 
     def command(self, *arguments: str) -> tuple[int, Any]:
         """Exit code and JSON of a `gridkeeper` command."""
-        argv = [sys.executable, "-m", "gridkeeper_cli", "--data-dir", str(self.data_dir), "--json", *arguments]
-        done = subprocess.run(argv, capture_output=True, timeout=120, check=False)
-        return done.returncode, json.loads(done.stdout)
+        return command(self.data_dir, *arguments)
 
     def ask(self, subject: str, body: bytes = b"") -> bytes:
         """The answer to a request."""
@@ -134,7 +132,7 @@ class WholeSystem:
     def venue_account(self) -> VenueAccount:
         """The account as the chain has it, read without Gridkeeper's services."""
         entry = tomllib.loads((self.data_dir / "gridkeeper.toml").read_text())["accounts"]["main"]
-        config = AccountConfig("main", entry["authority"], entry.get("sub_account", 0), entry["signer"])
+        config = AccountConfig("main", entry["authority"], entry.get("sub_account", 0), entry["signer"], owner_key=True)
 
         async def read() -> VenueAccount:
             async with drift_venue(self.run_file.rpc_url, [config]) as venue:
@@ -165,6 +163,13 @@ class WholeSystem:
         """Ctrl-C; the exit code."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(timeout=40)
+
+
+def command(data_dir: Path, *arguments: str) -> tuple[int, Any]:
+    """Exit code and JSON of a `gridkeeper` command."""
+    argv = [sys.executable, "-m", "gridkeeper_cli", "--data-dir", str(data_dir), "--json", *arguments]
+    done = subprocess.run(argv, capture_output=True, timeout=120, check=False)
+    return done.returncode, json.loads(done.stdout)
 
 
 _data_dirs: set[Path] = set()

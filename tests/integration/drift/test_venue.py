@@ -23,9 +23,8 @@ from gridkeeper_drift.codecs.user import decode_user, encode_user
 from gridkeeper_drift.failure import RpcUnreachableError
 from gridkeeper_drift.keys import Signer
 from gridkeeper_drift.rpc import RpcClient
-from gridkeeper_drift.sender import Landed
 from gridkeeper_drift.venue import Account, DriftVenue
-from support.drift_accounts import BTC_ORACLE, MINT, QUOTE_ORACLE, SOL_ORACLE, exchange, served
+from support.drift_accounts import BTC_ORACLE, QUOTE_ORACLE, SOL_ORACLE, exchange, served
 from support.scripted_rpc import RefusalError, ScriptedEndpoint, in_context, scripted_endpoint
 
 OWNER, DELEGATE = (Signer(Keypair.from_seed(bytes([number] * 32))) for number in (1, 2))
@@ -146,28 +145,6 @@ async def test_a_walk_that_failed_leaves_the_account_changed(endpoint: ScriptedE
     with pytest.raises(RpcUnreachableError):
         await venue.walk("main", "")
     assert (await venue.poll()).changed == {"main"}
-
-
-async def test_a_delegate_cannot_set_up_an_account(venue: DriftVenue) -> None:
-    with pytest.raises(GridkeeperError, match="expected the owner"):
-        await venue.set_up_account("main", "Main", 1)
-
-
-async def test_an_account_is_set_up_once_and_then_only_paid_into(endpoint: ScriptedEndpoint) -> None:
-    sent = accepting(endpoint)
-    accounts = exchange(OWNER.public_key, DELEGATE.public_key)
-    new = {addresses.user_address(OWNER.public_key, 0), addresses.user_stats_address(OWNER.public_key)}
-    rpc = RpcClient(endpoint.url, commitment="confirmed")
-    async with DriftVenue(rpc, [Account("main", OWNER.public_key, 0, OWNER)]) as venue:
-        served(endpoint, {key: data for key, data in accounts.items() if key not in new})
-        assert await venue.set_up_account("main", "Main", 1_000_000) == Landed(101, None)
-        served(endpoint, accounts)
-        await venue.set_up_account("main", "Main", 2_000_000)
-        await venue.set_delegate("main", str(DELEGATE.public_key))
-    calls = [[call.name for call in program_calls(transaction)] for transaction in sent]
-    assert calls == [["initialize_user_stats", "initialize_user", "deposit"], ["deposit"], ["update_user_delegate"]]
-    source = program_calls(sent[0])[2].accounts["user_token_account"]
-    assert source == addresses.token_account_address(OWNER.public_key, MINT)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,6 +12,7 @@ from gridkeeper_bus.connection import Bus, connect
 from gridkeeper_bus.streams import declare_all
 from gridkeeper_core.events import AccountLive, Difference, GridRejected, VenueDiffers
 from gridkeeper_runtime.ports import choose_port
+from support.receivers import receiving
 from support.scripted_services import ScriptedServices
 from support.servers import eventually
 from support.service_process import running_service
@@ -24,49 +21,6 @@ pytestmark = pytest.mark.servers
 
 REJECTED = GridRejected(code="MARGIN_SHORT", detail="too little")
 DIFFERS = VenueDiffers(slot=5, differences=(Difference(what="deposit_e6", venue=1, ours=2),))
-ID_HEADER = "Gridkeeper-Message-Id"
-
-
-class Receiver(ThreadingHTTPServer):
-    """A webhook's other end. `status` is what it answers."""
-
-    daemon_threads = True
-
-    def __init__(self, port: int) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.status = 200
-        self.received: list[tuple[str, dict[str, Any]]] = []
-
-    @property
-    def ids(self) -> list[str]:
-        return [message_id for message_id, _ in self.received]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.received.append((self.headers[ID_HEADER], body))
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """A test's own assertions say what matters."""
-
-
-@contextmanager
-def receiving(port: int) -> Iterator[Receiver]:
-    server = Receiver(port)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture

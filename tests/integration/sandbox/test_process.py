@@ -50,8 +50,7 @@ async def opened(running: RunningSandbox) -> None:
     """A funded sub-account and a first price."""
     running.fund(KEYPAIR.pubkey())
     running.price(150, 1)
-    async with venue_on(running) as venue:
-        assert isinstance(await venue.set_up_account("main", "main", 1_000 * 10**6), Landed)
+    running.open_account(KEYPAIR)
 
 
 def roll(*places: Any, cancels: tuple[int, ...] = ()) -> Roll:
@@ -175,7 +174,7 @@ async def test_in_lockstep_nats_moves_clock_and_market(nats_server: RunningNats,
         assert (taken.last_seq, taken.records) == (1, 0)
         running.fund(KEYPAIR.pubkey())
         async with venue_on(running) as venue:
-            await venue.set_up_account("main", "main", 1_000 * 10**6)
+            running.open_account(KEYPAIR)
             await do(venue, roll(order("buy", "149"), order("sell", "151")))
             answer = await quiet(bus)
             assert answer.band is not None

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridkeeper_core.alerts.machine import NotifierMachine
+from gridkeeper_core.alerts.policy import Policy
 from gridkeeper_core.alerts.throttle import Bucket, Limits
 from gridkeeper_core.events import Digested, Fact, HeldBack, OrderRefused, RangeLeft, Sent
 from gridkeeper_core.inputs import Wake
@@ -24,7 +25,7 @@ CHANNELS = ("terminal", "webhook")
 
 
 def told(history: list[tuple[tuple[str, Fact], int]]) -> Story:
-    story = Story(NotifierMachine(CHANNELS))
+    story = Story(NotifierMachine(Policy(channels=CHANNELS)))
     for (stream, fact), pause_s in history:
         story.now_ns += pause_s * NS_PER_S
         wake_up_to(story, story.now_ns)
@@ -56,7 +57,7 @@ def test_every_event_is_sent_once_or_counted_in_a_digest_on_every_channel(
 @given(moments)
 def test_a_log_folds_to_the_same_state(history: list[tuple[tuple[str, Fact], int]]) -> None:
     story = told(history)
-    restored = NotifierMachine(CHANNELS)
+    restored = NotifierMachine(Policy(channels=CHANNELS))
     assert story.told_again_to(restored) == story.machine.digests()
     assert restored.next_wake_ns() == story.machine.next_wake_ns()
 

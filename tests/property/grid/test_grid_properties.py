@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridkeeper_core import events as e
-from gridkeeper_core.grid.decide import Decision, settle
+from gridkeeper_core.grid.decide import settle
+from gridkeeper_core.grid.decision import Decision
 from gridkeeper_core.grid.machine import StrategyMachine
 from gridkeeper_core.grid.state import gap_of
 from gridkeeper_core.inputs import EventSeen, PauseGrid, ResumeGrid

@@ -7,6 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.grid.cells import cells_of
 from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.grid.levels import build_levels, build_sizes, neutral_start
 from gridkeeper_core.grid.preview import Preview, preview
@@ -62,9 +63,7 @@ def test_the_live_orders_of_a_preview_are_those_the_grid_wants_first(grid: tuple
         config=config,
         spec=SPEC,
         levels_e6=levels,
-        sizes_e9=sizes,
-        held_e9=neutral_start(levels, sizes, price_e6),
-        cycles=(0,) * len(sizes),
+        cells=cells_of(sizes, neutral_start(levels, sizes, price_e6)),
     )
 
     wanted = plan(opened, price_e6, 10**18, NO_CELLS).wanted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gridkeeper_core.alerts.machine import NotifierMachine
+from gridkeeper_core.alerts.policy import Policy
 from gridkeeper_core.alerts.throttle import Limits
 from gridkeeper_core.events import (
     AccountRecovering,
@@ -29,6 +29,7 @@ from gridkeeper_core.events import (
 )
 from gridkeeper_core.inputs import Wake
 from gridkeeper_core.units import E6, E9, NS_PER_S
+from support.alerts import told_by
 from support.ledger_story import GRID, MARKET, Story, opened, reverted
 
 LOST = FeedLost(market=MARKET, source="pyth", reason="silent", last_seq=1)
@@ -61,7 +62,7 @@ def refused(code: str) -> OrderRefused:
 
 @pytest.fixture
 def story() -> Story:
-    return Story(NotifierMachine(["terminal", "webhook"], Limits(burst=2)))
+    return told_by(Policy(channels=("terminal", "webhook"), limits=Limits(burst=2)))
 
 
 def digests_of(story: Story) -> list[Fact]:
@@ -92,7 +93,7 @@ def test_a_message_goes_out_on_every_channel(story: Story) -> None:
             "drawdown_e4 reached 0.15",
         ),
         ("grid:sol", RiskTripped(tier="orange", limit="fills", value=9, allowed=8), "warning", "sol", "orange"),
-        ("grid:sol", GridPaused(code="STALE_PRICE", author="", reason="40 s old"), "warning", "sol", "STALE_PRICE"),
+        ("grid:sol", GridPaused(code="STALE_PRICE", author="", reason="40 s old"), "warning", "fleet", "STALE_PRICE"),
         ("grid:sol", GridPaused(code="PAUSED", author="ann", reason="lunch"), "info", "sol", "by ann: lunch"),
         ("grid:sol", RangeReturned(where="low", price_e6=E6), "info", "sol", "back in its range"),
         ("account:main", AccountRecovering(why="differs"), "warning", "main", "differs"),
@@ -166,6 +167,7 @@ def test_more_than_a_burst_waits_for_a_digest(story: Story) -> None:
         text="2 more messages of this kind; the last: Grid sol: the price 89.5 is below its range.",
         count=2,
         about=("grid:sol@3", "grid:sol@4"),
+        severity="warning",
     )
 
 
@@ -235,4 +237,4 @@ def test_digests_of_a_kind_keep_their_distance(story: Story) -> None:
 
 def test_a_notifier_without_a_channel_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one channel"):
-        NotifierMachine([])
+        Policy(channels=())

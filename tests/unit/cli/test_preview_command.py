@@ -32,6 +32,7 @@ def test_a_preview_is_one_document(tmp_path: Path) -> None:
         "loss": "0",
         "liquidation": "14.035088",
         "liquidation_method": "",
+        "funding_day": None,
     }
     assert [level["side"] for level in told["levels"]] == ["buy", "", "sell", "sell"]
     assert told["refusals"] == []

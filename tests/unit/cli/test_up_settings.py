@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gridkeeper_cli.access import Access
 from gridkeeper_cli.child_plan import SERVICES, Servers, Wishes, plan_children, settle_ports
 from gridkeeper_cli.demo import example_text, make_demo_files
 from gridkeeper_cli.gridkeeper_toml import Configuration, NotifyEntry, parse_configuration, read_configuration
@@ -19,7 +20,11 @@ from gridkeeper_runtime.supervisor import ChildSpec
 
 ACCOUNT = '[accounts.main]\nauthority = "A"\nsigner = "file:/k"\n'
 FEEDS = '[feeds]\nSOL-PERP = "synthetic"\n'
-SERVERS = Servers(nats_url="nats://secret@x", postgres_url="postgresql://secret@y")
+ACCESS = Access(
+    seeds={service: f"SU-{service}" for service in SERVICES},
+    passwords={f"{service}_0": f"password-of-{service}" for service in SERVICES},
+)
+SERVERS = Servers(nats_port=4222, postgres_url="postgresql://gridkeeper:of-the-admin@127.0.0.1/gridkeeper", access=ACCESS)
 PORTS = {name: 20_000 + number for number, name in enumerate((*SERVICES, "rpc"))}
 
 
@@ -165,3 +170,14 @@ def test_each_market_is_fed_in_its_own_ticks(tmp_path: Path) -> None:
     )
 
     assert {market: feed["tick_e6"] for market, feed in feeds.items()} == {"SOL-PERP": 100, "BTC-PERP": 100_000}
+
+
+def test_each_service_reaches_the_servers_as_itself(tmp_path: Path) -> None:
+    children = plan_children(tmp_path, Wishes(), configuration(), PORTS, SERVERS)
+
+    for name, child in children.items():
+        secrets = " ".join(child.env.values())
+        assert f"SU-{name}" in secrets
+        assert "of-the-admin" not in secrets, "the administrator's password stays with the supervisor"
+        others = [other for other in SERVICES if other != name]
+        assert not any(f"SU-{other}" in secrets or f"password-of-{other}" in secrets for other in others)

@@ -19,7 +19,10 @@ def commands(of: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tu
     if path:
         yield path, of
     if isinstance(of, click.Group):
-        for name, command in of.commands.items():
+        ctx = click.Context(of)
+        for name in of.list_commands(ctx):
+            command = of.get_command(ctx, name)
+            assert command is not None
             yield from commands(command, (*path, name))
 
 

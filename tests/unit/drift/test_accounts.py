@@ -205,7 +205,7 @@ def test_recorded_lazer_oracles_are_read() -> None:
 
 
 def test_an_oracle_kind_not_read_here_falls_back_to_the_price_the_market_used() -> None:
-    used = market(oracle_source="PythPull", last_update_slot=500)
+    used = market(oracle_source="SwitchboardOnDemand", last_update_slot=500)
     used["amm"]["historical_oracle_data"] |= {"last_oracle_price": 7, "last_oracle_delay": 4, "last_oracle_conf": 2}
     assert oracle_price(used, b"whatever") == OraclePrice(7, 496, 2)
 

@@ -194,7 +194,9 @@ def test_a_liquidator_s_takeover_is_told_once() -> None:
         fill(action_explanation="Liquidation", taker=OURS, maker=KEEPER, maker_fee=-4),
         event("LiquidationRecord", user=OURS, liquidation_type="LiquidatePerp", liquidate_perp=perp),
     )
-    assert found == (LiquidationRecord(index=2, market_index=1, base_e9=-40, quote_e6=6_000, fee_e6=6),)
+    assert found == (
+        LiquidationRecord(index=2, market_index=1, base_e9=-40, quote_e6=6_000, fee_e6=6, fill_record_id=5),
+    )
 
 
 def test_a_liquidation_by_the_market_is_told_by_its_fills() -> None:

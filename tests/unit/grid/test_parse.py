@@ -228,12 +228,11 @@ def test_an_unknown_name_is_refused_with_what_was_probably_meant(text: str, near
     assert nearest in refused.expected
 
 
-@pytest.mark.parametrize("direction", ["long", "short"])
-def test_a_direction_that_is_not_traded_yet_is_refused_plainly(direction: str) -> None:
-    refused = refusal(changed("intervals = 100", f'intervals = 100\ndirection = "{direction}"'))
+@pytest.mark.parametrize("direction", ["neutral", "long", "short"])
+def test_every_direction_is_read(direction: str) -> None:
+    config = parse_grid(changed("intervals = 100", f'intervals = 100\ndirection = "{direction}"'))
 
-    assert (refused.code, refused.value, refused.expected) == ("BAD_VALUE", direction, "neutral")
-    assert "later release" in refused.do
+    assert config.direction == direction
 
 
 def test_an_amount_that_is_no_text_is_refused_with_how_to_write_it() -> None:

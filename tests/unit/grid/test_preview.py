@@ -12,14 +12,8 @@ from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.grid.preview import LiveWindow, Preview, PreviewLevel, preview
 from gridkeeper_core.grid.preview_checks import check_accepted, open_refusals
-from gridkeeper_core.grid.preview_money import (
-    Costs,
-    Inventory,
-    Turn,
-    long_liquidation_e6,
-    maker_fee_e6,
-    short_liquidation_e6,
-)
+from gridkeeper_core.grid.preview_liquidation import long_liquidation_e6, short_liquidation_e6
+from gridkeeper_core.grid.preview_money import Costs, Inventory, Turn, maker_fee_e6
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.units import E6, E9
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from gridkeeper_core.grid.cells import cells_of
 from gridkeeper_core.grid.state import LiveOrder
 from gridkeeper_core.grid.window import NO_CELLS, plan
 from gridkeeper_core.units import E6, E9
@@ -26,7 +27,8 @@ def test_a_level_that_is_taken_waits_even_when_the_price_has_passed_its_order() 
     )
     orders = {key: order for key, order in story.grid.orders.items() if key not in {("buy", 3), ("buy", 4)}}
     held = tuple(E9 if cell == 3 else part for cell, part in enumerate(story.grid.held_e9))
-    grid = replace(story.grid, held_e9=held, orders=orders | {("sell", 3): sell})
+    cells = cells_of(story.grid.sizes_e9, held, story.grid.cycles)
+    grid = replace(story.grid, cells=cells, orders=orders | {("sell", 3): sell})
 
     wanted = plan(grid, 104_500_000, story.now_ns, NO_CELLS).wanted
     assert 104 * E6 not in [order.price_e6 for order in wanted]

@@ -128,9 +128,12 @@ def test_a_fill_beyond_the_order_is_a_difference_and_stops_placing() -> None:
     assert len(desk.rolls) == 1
 
 
-def test_a_fill_of_an_order_that_is_not_ours_is_a_difference() -> None:
+def test_a_fill_of_an_order_that_is_not_ours_moves_our_position_and_makes_the_grids_wait() -> None:
     desk = resting()
-    assert kinds(desk.seen("k1", fill(99, 1, 0.5, 0.5))) == ["VenueDiffers"]
+    assert kinds(desk.seen("k1", fill(99, 1, 0.5, 0.5))) == ["ForeignFilled", "GuardTripped"]
+    assert desk.account.positions[0].base_e9 == E9 // 2
+    assert kinds(desk.want(order(SELL, 106))) == ["OrdersQueued"]
+    assert desk.seen("k1", fill(99, 1, 0.5, 0.5)) == []
 
 
 def test_an_order_the_venue_did_not_take_is_closed_as_not_placed() -> None:
@@ -233,12 +236,13 @@ def test_after_a_boot_nothing_is_placed_before_record_and_venue_agree() -> None:
 
 def test_a_difference_is_named_and_stays_until_both_agree() -> None:
     desk = resting()
-    differs = desk.read(orders=(venue_order(7, filled=0.5),))
-    assert differs == [
-        e.VenueDiffers(slot=99, differences=(e.Difference(what="order 7 filled_e9", venue=E9 // 2, ours=0),))
-    ]
-    assert desk.read(orders=(venue_order(7, filled=0.5),)) == []
-    assert kinds(desk.read(orders=(venue_order(7),))) == ["AccountSnapshot", "AccountLive"]
+    half = (venue_order(7, filled=0.5),)
+    found = (e.Difference(what="order 7 filled_e9", venue=E9 // 2, ours=0),)
+    assert desk.read(orders=half) == [e.DifferenceSuspected(slot=99, differences=found)]
+    assert desk.read(orders=half) == [], "the same slot says nothing new"
+    assert desk.read(orders=half, slot=100) == [e.VenueDiffers(slot=100, differences=found)]
+    assert desk.read(orders=half, slot=101) == []
+    assert kinds(desk.read(orders=(venue_order(7),), slot=102)) == ["AccountSnapshot", "AccountLive"]
 
 
 def test_an_order_nobody_wanted_is_reported_once_and_counts_against_the_slots() -> None:

@@ -34,7 +34,7 @@ def test_a_synthetic_market_has_no_files_and_its_seed_is_part_of_its_name() -> N
 @pytest.mark.parametrize(
     ("feeds", "others", "said"),
     [
-        ('{"SOL-PERP": {"source": "weather"}}', {}, "neither synthetic nor replay"),
+        ('{"SOL-PERP": {"source": "weather"}}', {}, "is not synthetic, replay"),
         ('{"sol": {}}', {}, "no market such as SOL-PERP"),
         ('{"SOL-PERP": {"sed": 4}}', {}, "sed"),
         ("SOL-PERP", {}, "malformed"),

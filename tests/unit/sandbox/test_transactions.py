@@ -104,7 +104,7 @@ def test_the_same_order_can_be_placed_twice_while_the_tape_stands_still(chain: C
 
 def test_a_blockhash_lives_150_slots(chain: ChainClient) -> None:
     chain.sandbox.move_clock(chain.sandbox.now_ns + 10 * 400_000_000)
-    found = chain.result("getLatestBlockhash")["value"]
+    found = chain.result("getLatestBlockhash", {"commitment": "processed"})["value"]
     recent = found["blockhash"]
     early, late = (chain.sign(chain.place(order("buy", price)), blockhash=recent) for price in ("149", "148"))
     chain.sandbox.move_clock(chain.sandbox.now_ns + 150 * 400_000_000)
@@ -150,7 +150,10 @@ def test_a_wallet_without_sol_cannot_pay(chain: ChainClient) -> None:
 
 
 def test_rent_and_fees_of_setting_up_are_paid_in_sol(chain: ChainClient) -> None:
-    assert chain.result("getBalance", str(chain.keypair.pubkey()))["value"] == 10**10 - 31_347_840 - 2_561_280 - 5000
+    assert (
+        chain.result("getBalance", str(chain.keypair.pubkey()), {"commitment": "processed"})["value"]
+        == 10**10 - 31_347_840 - 2_561_280 - 5000
+    )
 
 
 def test_a_row_that_reaches_an_order_lands_as_a_keeper_s_transaction_that_names_the_account(chain: ChainClient) -> None:
@@ -199,7 +202,7 @@ def test_funding_and_settlement_reach_the_account_and_its_records(chain: ChainCl
     (funding,) = records_of(chain, signatures(chain)[0])
     assert funding.quote_e6 == 5_000  # type: ignore[union-attr]
     chain.price(160)
-    settled = chain.send(instructions.settle_pnl(chain.trader, 0, chain._markets(), Pubkey.default()))
+    settled = chain.send(instructions.settle_pnl(chain.trader, 0, chain.markets(), Pubkey.default()))
     (record,) = records_of(chain, settled)
     assert record.quote_e6 == 29_800 + 5_000  # type: ignore[union-attr]
 

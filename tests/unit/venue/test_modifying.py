@@ -9,6 +9,7 @@ import pytest
 from gridkeeper_core.venue.errors import VenueError
 from gridkeeper_core.venue.model import VenueModel
 from gridkeeper_core.venue.modifying import ModifyOrder
+from gridkeeper_core.venue.operations import Exchange
 from gridkeeper_core.venue.records import CancelRecord, PlacedRecord
 from gridkeeper_core.venue.state import FillRules, Order
 from support.venue import SOL, SPEC, START_NS, USD, fills_of, order, roll, row, venue
@@ -141,7 +142,7 @@ def test_all_other_rules_are_those_of_placing() -> None:
     assert refused(model, ModifyOrder(order_id=1, size_e9=SPEC.step_e9 - 1)) == 6059
     assert refused(model, ModifyOrder(order_id=1, size_e9=7 * SOL)) == 6003
     assert refused(model, ModifyOrder(order_id=1, trigger_e6=140 * USD)) == 6053
-    model.paused = True
+    model.exchange_status = Exchange.EVERYTHING
     assert refused(model, ModifyOrder(order_id=99)) == 6024
 
 

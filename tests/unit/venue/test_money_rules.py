@@ -64,9 +64,9 @@ def test_an_order_against_the_position_raises_the_risk_only_beyond_it() -> None:
 def test_an_account_short_of_initial_margin_may_still_reduce() -> None:
     model = venue(deposit_e6=100 * USD)
     model.execute("main", roll(order("buy", "149", 6 * SOL)))
-    model.apply_row(row(142, 1))
+    model.apply_row(row(145, 1))
     assert free_collateral_e6(model.accounts["main"], model.markets) < 0
-    model.execute("main", roll(order("sell", "143", 6 * SOL)))
+    model.execute("main", roll(order("sell", "146", 6 * SOL)))
 
 
 def bought() -> VenueModel:

@@ -7,6 +7,7 @@ import pytest
 
 from gridkeeper_core.venue.errors import VenueCode, VenueError
 from gridkeeper_core.venue.model import VenueModel
+from gridkeeper_core.venue.operations import Exchange
 from gridkeeper_core.venue.records import PlaceOrder
 from gridkeeper_core.venue.state import MarketRules
 from support.venue import SOL, SPEC, USD, order, roll, row, venue
@@ -73,7 +74,7 @@ def test_a_market_in_settlement_is_refused_6147() -> None:
 def test_a_paused_exchange_takes_neither_orders_nor_cancels_6024() -> None:
     model = venue()
     model.execute("main", roll(order("buy", "149")))
-    model.paused = True
+    model.exchange_status = Exchange.EVERYTHING
     assert refused(model, order("buy", "149")) == 6024
     assert refused(model, cancels=(1,)) == 6024
 
@@ -96,9 +97,10 @@ def test_only_the_worse_side_and_a_cent_per_order_are_margined() -> None:
 
 
 def test_below_maintenance_new_orders_are_refused_6117() -> None:
-    model = venue(deposit_e6=100 * USD)
+    model = venue(deposit_e6=100 * USD, spec=msgspec.structs.replace(SPEC, paused_operations=32))
     model.execute("main", roll(order("buy", "149", 6 * SOL)))
-    model.apply_row(row(135))
+    model.apply_row(row(148, 1))
+    model.apply_row(row(135, 2))
     assert model.read("main", "main").being_liquidated
     assert refused(model, order("sell", "140", SOL, reduce_only=True)) == 6117
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import nats
 import nats.errors
@@ -112,19 +111,19 @@ async def connect(
     url: str,
     name: str,
     *,
-    credentials: Path | None = None,
+    nkey_seed: str = "",
     patience_s: float = PATIENCE_S,
     inbox_prefix: str = "_INBOX",
 ) -> Bus:
     """Connect once, then stay connected for ever.
 
-    `url` may hold user and password or a token; `credentials` is a `.creds` file. Raises GridkeeperError STORE_LOST
-    when the first attempt fails within the patience.
+    `url` may hold user and password or a token; with `nkey_seed` the server is shown an nkey instead. Raises
+    GridkeeperError STORE_LOST when the first attempt fails within the patience.
     """
     bus = Bus(patience_s)
     try:
         async with asyncio.timeout(patience_s):
-            await _first_connect(bus, url, name, credentials, inbox_prefix)
+            await _first_connect(bus, url, name, nkey_seed, inbox_prefix)
     except (TimeoutError, nats.errors.Error, OSError) as e:
         detail = f"NATS cannot be reached: {bus.last_error or e}"
         raise GridkeeperError("STORE_LOST", field="NATS", detail=detail) from e
@@ -132,7 +131,7 @@ async def connect(
     return bus
 
 
-async def _first_connect(bus: Bus, url: str, name: str, credentials: Path | None, inbox_prefix: str) -> None:
+async def _first_connect(bus: Bus, url: str, name: str, nkey_seed: str, inbox_prefix: str) -> None:
     # Internal handlers of the bus itself; nobody else calls them.
     await bus.client.connect(
         url,
@@ -148,5 +147,5 @@ async def _first_connect(bus: Bus, url: str, name: str, credentials: Path | None
         max_outstanding_pings=2,
         pending_size=PENDING_BYTES_MAX,
         inbox_prefix=inbox_prefix,
-        user_credentials=None if credentials is None else str(credentials),
+        nkeys_seed_str=nkey_seed or None,
     )

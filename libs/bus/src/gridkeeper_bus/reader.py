@@ -71,6 +71,11 @@ class EventReader:
         """Whether events flow; `not_ready_reason` says why not."""
         return not self.not_ready_reason
 
+    @property
+    def pending(self) -> int:
+        """How many events lie on EV that were not delivered yet, as the newest delivery said."""
+        return 0 if self._flow is None else self._flow.pending
+
     async def __aiter__(self) -> AsyncIterator[BusMessage]:
         while True:
             for message in await self.next_batch():
@@ -135,6 +140,7 @@ class _Flow:
         self._broken = ""
         self._asked = 0
         self._next_delivery = 1
+        self.pending = 0
         self._subscription: Subscription | None = None
         self._inbox = bus.client.new_inbox()
         self._ask_subject = ""
@@ -166,6 +172,8 @@ class _Flow:
                 raise FlowBrokenError("no heartbeat") from e
         arrived, self._arrived = self._arrived, []
         batch = [self._read(message) for message in arrived]
+        if arrived:
+            self.pending = _pending(arrived[-1].reply)
         if not batch and self._broken:
             raise FlowBrokenError(self._broken)
         return batch
@@ -222,3 +230,9 @@ def _sequences(reply: str) -> tuple[int, int]:
     parts = reply.split(".")
     at = 5 if len(parts) == 9 else 7
     return int(parts[at]), int(parts[at + 1])
+
+
+def _pending(reply: str) -> int:
+    """How many messages the consumer has yet to deliver, from the same subject."""
+    parts = reply.split(".")
+    return int(parts[8 if len(parts) == 9 else 10])

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from gridkeeper_core.alerts.policy import Severity
 from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.prices.price import Price, price_cause
@@ -66,19 +67,65 @@ class AccountBooted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountRead(msgspec.Struct, frozen=True, kw_only=True):
-    """The account as the venue holds it at a slot, when all signatures up to it were walked; `cursor` is finalized."""
+    """The account as the venue holds it at a slot, when all signatures up to it were walked; `cursor` is finalized.
+
+    `endpoints` is how many were asked and `agreed` whether they say the same: a break is believed only then.
+    `block_time_s` is the chain's clock as read now, 0 where it was not asked for.
+    """
 
     now_ns: int
     account: VenueAccount
     cursor: str
     cursor_slot: int
+    endpoints: int = 1
+    agreed: bool = True
+    block_time_s: int = 0
+
+
+class AlertReceived(msgspec.Struct, frozen=True, kw_only=True):
+    """Alertmanager told of an alert. `target` is the grid, account or market it is about, else "fleet".
+
+    `cause` names what the system itself says of the same trouble ("" = nothing): a key of its own notices.
+    """
+
+    now_ns: int
+    name: str
+    fingerprint: str
+    starts_at: str
+    firing: bool
+    severity: Severity
+    target: str
+    text: str
+    runbook_url: str = ""
+    cause: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The same alert in the same state, however often it is told."""
+        return f"alertmanager:{self.fingerprint}:{self.starts_at}:{'firing' if self.firing else 'resolved'}"
+
+
+class EndpointMoved(msgspec.Struct, frozen=True, kw_only=True):
+    """The breaker of an endpoint ("rpc", "rpc2") or of the venue moved to `state`: closed, open, half-open."""
+
+    now_ns: int
+    alias: str
+    endpoint: str
+    state: str
+    detail: str
 
 
 class MarketRead(msgspec.Struct, frozen=True, kw_only=True):
-    """A market as the venue describes it now."""
+    """A market as the venue describes it now, with its oracle: price and confidence (1e-6) and age in slots.
+
+    An `oracle_e6` of 0 was not read.
+    """
 
     now_ns: int
     spec: MarketSpec
+    oracle_e6: int = 0
+    oracle_confidence_e6: int = 0
+    oracle_age_slots: int = 0
 
 
 class ProposeGrid(msgspec.Struct, frozen=True, kw_only=True, tag="propose_grid"):
@@ -119,6 +166,12 @@ class FlagGrid(msgspec.Struct, frozen=True, kw_only=True, tag="flag_grid"):
     flag: Literal["shadow", "canary", "live"]
 
 
+class TestNotification(msgspec.Struct, frozen=True, kw_only=True, tag="test_notification"):
+    """Send one message to every channel, or to the one named, so that a person can see that it arrives."""
+
+    channel: str = ""
+
+
 class HaltAccount(msgspec.Struct, frozen=True, kw_only=True, tag="halt_account"):
     """Refuse placing for every grid of the account and cancel their orders."""
 
@@ -127,7 +180,34 @@ class ResumeAccount(msgspec.Struct, frozen=True, kw_only=True, tag="resume_accou
     """End the halt."""
 
 
-CommandBody = ProposeGrid | PauseGrid | ResumeGrid | StopGrid | EditGrid | FlagGrid | HaltAccount | ResumeAccount
+class SettleAccount(msgspec.Struct, frozen=True, kw_only=True, tag="settle_account"):
+    """Settle PnL into the deposit, in one market or (market "") in all that hold any."""
+
+    market: str = ""
+
+
+class AdoptAccount(msgspec.Struct, frozen=True, kw_only=True, tag="adopt_account"):
+    """Take the venue's numbers for the truth, foreign orders and fills included."""
+
+
+class RejectForeign(msgspec.Struct, frozen=True, kw_only=True, tag="reject_foreign"):
+    """Cancel the orders that no intent explains."""
+
+
+CommandBody = (
+    ProposeGrid
+    | PauseGrid
+    | ResumeGrid
+    | StopGrid
+    | EditGrid
+    | FlagGrid
+    | TestNotification
+    | HaltAccount
+    | ResumeAccount
+    | SettleAccount
+    | AdoptAccount
+    | RejectForeign
+)
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +231,8 @@ Input = (
     | AccountBooted
     | AccountRead
     | MarketRead
+    | EndpointMoved
+    | AlertReceived
     | Command
 )
 
@@ -170,9 +252,13 @@ def cause_of(item: Input) -> str:
             return f"sig:{item.transaction.signature}"
         case TransactionGone() | TransactionVanished():
             return f"sig:{item.signature}"
+        case AlertReceived():
+            return item.identity
         case AccountBooted():
             return f"boot:{item.now_ns}"
         case AccountRead():
             return f"read:{item.account.alias}:{item.account.slot}"
+        case EndpointMoved():
+            return f"endpoint:{item.endpoint}:{item.now_ns}"
         case MarketRead():
             return f"market:{item.spec.venue}:{item.spec.index}"

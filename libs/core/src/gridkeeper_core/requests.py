@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.inputs import CommandBody
 
 
@@ -34,6 +35,33 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     size_e9: int
     filled_e9: int
     unwanted: str
+    kind: str = ""
+
+
+class LevelView(msgspec.Struct, frozen=True, kw_only=True):
+    """A level and why its order is live or not: `code` ORDER (live), GAP (none is wanted) or a reason code.
+
+    `until_ns` is when the reason ends by time alone (0: unknown); `detail` adds the numbers.
+    """
+
+    level: int
+    price_e6: int
+    side: str
+    cell: int
+    size_e9: int
+    code: str
+    meaning: str
+    intent_id: str
+    until_ns: int
+    detail: str
+
+
+class PauseView(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a grid does not trade, in whose words; a rejected grid has the reason of its rejection here."""
+
+    code: str
+    meaning: str
+    told: str
 
 
 class GridView(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +97,36 @@ class GridDetail(msgspec.Struct, frozen=True, kw_only=True):
     cycles: tuple[int, ...]
     orders: tuple[OrderView, ...]
     source: str
+    reasons: tuple[LevelView, ...] = ()
+    pauses: tuple[PauseView, ...] = ()
+    flag: str = "live"
+    flag_until_ns: int = 0
+
+
+class EditQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """What would become of a grid with other settings; nothing is changed."""
+
+    id: str
+    config: GridConfig
+
+
+class EditView(msgspec.Struct, frozen=True, kw_only=True):
+    """A grid before and after other settings: levels (1e-6), cells, orders cancelled and placed, margin (quote 1e-6).
+
+    `levels_kept` counts the levels that are the same; `is_instant` says that no order is touched.
+    """
+
+    levels_before_e6: tuple[int, ...]
+    levels_after_e6: tuple[int, ...]
+    sizes_before_e9: tuple[int, ...]
+    sizes_after_e9: tuple[int, ...]
+    held_before_e9: int
+    held_after_e9: int
+    cancelled: tuple[OrderView, ...]
+    placed: tuple[OrderView, ...]
+    margin_before_e6: int
+    margin_after_e6: int
+    is_instant: bool
 
 
 class PositionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,3 +168,12 @@ class GridQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which grid; empty = all."""
 
     id: str = ""
+
+
+class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a channel has got: messages that wait, the id of the last delivered, why the newest try failed."""
+
+    channel: str
+    waiting: int
+    delivered: str
+    trouble: str

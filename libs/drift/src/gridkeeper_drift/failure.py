@@ -28,18 +28,70 @@ class RpcRefusedError(GridkeeperError):
         self.custom_code = custom_code
 
 
-class BlockhashStaleError(GridkeeperError):
+class CannotSignError(GridkeeperError):
+    """Nothing can be signed now; it is worth trying again later."""
+
+
+class BlockhashStaleError(CannotSignError):
     """There is no blockhash fresh enough to sign with."""
 
     def __init__(self) -> None:
         super().__init__("RPC_FAILED", detail="No recent blockhash is known, so nothing can be signed.")
 
 
+class SignerAwayError(CannotSignError):
+    """The signing agent did not answer."""
+
+    def __init__(self, agent: object, detail: str) -> None:
+        super().__init__("SIGNER_AWAY", field="signer", value=agent, detail=detail)
+
+
+class SignerRefusedError(CannotSignError):
+    """The signing agent does not sign this."""
+
+    def __init__(self, agent: object, detail: str) -> None:
+        super().__init__("SIGNER_REFUSED", field="signer", value=agent, detail=detail)
+
+
 class TransactionTooLargeError(GridkeeperError):
     """The transaction would not fit into a packet; the roll must be split."""
 
     def __init__(self, size: int, allowed: int) -> None:
-        super().__init__("INTERNAL", field="transaction", value=size, expected=f"at most {allowed} bytes")
+        super().__init__("TRANSACTION_TOO_LARGE", field="transaction", value=size, expected=f"at most {allowed} bytes")
+
+
+class VenueRestingError(CannotSignError):
+    """Our transactions failed on the chain one after the other: nothing but cancels is signed for a while."""
+
+    def __init__(self, alias: str, detail: str) -> None:
+        super().__init__("VENUE_REFUSED", field="account", value=alias, detail=detail)
+
+
+_CODES = {
+    6003: "MARGIN_SHORT",
+    6010: "MARGIN_SHORT",
+    6023: "VENUE_REFUSED",
+    6024: "MARKET_CLOSED",
+    6049: "SIZE_UNDER_MINIMUM",
+    6056: "SIZE_UNDER_MINIMUM",
+    6059: "SIZE_UNDER_MINIMUM",
+    6060: "NO_FREE_SLOTS",
+    6078: "MARKET_UNKNOWN",
+    6147: "MARKET_CLOSED",
+    6213: "MARKET_CLOSED",
+    6214: "SUB_ACCOUNT_TAKEN",
+    2003: "DELEGATE_MISSING",
+    3012: "ACCOUNT_UNKNOWN",
+}
+"""The program's error codes (those under 6000 are Anchor's) in our own catalogue; all others are VENUE_REFUSED."""
+
+
+def refusal(error: object, what: str) -> GridkeeperError:
+    """A transaction error (its JSON) as an error of our catalogue; `what` was to be done."""
+    code = custom_code(error)
+    ours = _CODES.get(code, "VENUE_REFUSED") if code is not None else "VENUE_REFUSED"
+    value = describe(error) if code is None else f"{code} {error_name(code)}"
+    return GridkeeperError(ours, field=what, value=value, detail=f"The venue refused it: {describe(error)}.")
 
 
 def custom_code(error: object) -> int | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from solders.pubkey import Pubkey
@@ -29,10 +30,20 @@ class WatchedAccount(NamedTuple):
         return addresses.user_address(self.authority, self.sub_account_id)
 
 
+class Surroundings(NamedTuple):
+    """What an account was read together with, in one call and so at one slot."""
+
+    slot: int
+    quote_market: Mapping[str, Any]
+    markets: Mapping[int, PerpMarketRead]
+
+
 class Poll(NamedTuple):
     """All watched accounts at `slot`. `changed` are the aliases whose User account changed since they were walked.
 
-    `users` and `user_stats` lack accounts that do not exist; `lamports` are the signers' balances.
+    `users` and `user_stats` lack accounts that do not exist; `lamports` are the signers' balances. More accounts than
+    one call can read come in several: `slot` is then the oldest of theirs, and `around` tells of each account what it
+    was read with.
     """
 
     slot: int
@@ -43,12 +54,13 @@ class Poll(NamedTuple):
     quote_market: Mapping[str, Any]
     state: Mapping[str, Any]
     markets: Mapping[int, PerpMarketRead]
+    around: Mapping[str, Surroundings]
 
 
 class AccountPoller:
     """Polls some sub-accounts and the perp markets they need; a market a position is found in is added by itself.
 
-    Raises BAD_VALUE where there are more accounts than one call can read.
+    Raises BAD_VALUE where there are more markets than one call can read.
     """
 
     def __init__(self, rpc: RpcClient, watched: Iterable[WatchedAccount], market_indexes: Iterable[int] = ()) -> None:
@@ -99,31 +111,54 @@ class AccountPoller:
         self._changed |= {alias}
 
     async def _read(self) -> Poll:
-        keys = self._keys()
-        if len(keys) > MAX_KEYS:
-            raise GridkeeperError(
-                "BAD_VALUE", field="accounts", value=len(keys), expected=f"at most {MAX_KEYS} accounts and markets"
-            )
+        parts = [await self._read_group(group) for group in self._groups()]
+        newest = max(parts, key=lambda part: part.slot)
+        return newest._replace(
+            slot=min(part.slot for part in parts),
+            users=dict(ChainMap(*(dict(part.users) for part in parts))),
+            user_stats=dict(ChainMap(*(dict(part.user_stats) for part in parts))),
+            lamports=dict(ChainMap(*(dict(part.lamports) for part in parts))),
+            around=dict(ChainMap(*(dict(part.around) for part in parts))),
+        )
+
+    async def _read_group(self, group: Sequence[WatchedAccount]) -> Poll:
+        keys = self._keys(group)
         answer = await self._rpc.multiple_accounts(keys)
         found = dict(zip(keys, answer.accounts, strict=True))
+        quote_market = self._required(found, "SpotMarket", addresses.spot_market_address(QUOTE_SPOT_MARKET))
+        markets = {index: self._market(found, index) for index in sorted(self._markets)}
         return Poll(
             slot=answer.slot,
             changed=frozenset(),
             users={
                 account.alias: decode_user(data.data)
-                for account in self._watched
+                for account in group
                 if (data := found[str(account.user)]) is not None
             },
-            user_stats=self._stats(found),
-            lamports={account.alias: _lamports(found[str(account.signer)]) for account in self._watched},
-            quote_market=self._required(found, "SpotMarket", addresses.spot_market_address(QUOTE_SPOT_MARKET)),
+            user_stats=self._stats(group, found),
+            lamports={account.alias: _lamports(found[str(account.signer)]) for account in group},
+            quote_market=quote_market,
             state=self._required(found, "State", addresses.state_address()),
-            markets={index: self._market(found, index) for index in sorted(self._markets)},
+            markets=markets,
+            around={account.alias: Surroundings(answer.slot, quote_market, markets) for account in group},
         )
 
-    def _keys(self) -> list[str]:
-        keys = [addresses.state_address(), addresses.spot_market_address(QUOTE_SPOT_MARKET)]
+    def _groups(self) -> list[Sequence[WatchedAccount]]:
+        """The accounts, as many together as one call can read."""
+        groups: list[list[WatchedAccount]] = [[]]
         for account in self._watched:
+            if len(self._keys([*groups[-1], account])) > MAX_KEYS and groups[-1]:
+                groups.append([])
+            groups[-1].append(account)
+        if any(len(self._keys(group)) > MAX_KEYS for group in groups):
+            raise GridkeeperError(
+                "BAD_VALUE", field="markets", value=len(self._markets), expected=f"at most {MAX_KEYS} keys in one call"
+            )
+        return list(groups)
+
+    def _keys(self, group: Sequence[WatchedAccount]) -> list[str]:
+        keys = [addresses.state_address(), addresses.spot_market_address(QUOTE_SPOT_MARKET)]
+        for account in group:
             keys += [account.user, account.signer, addresses.user_stats_address(account.authority)]
         keys += [addresses.perp_market_address(index) for index in sorted(self._markets)]
         keys += [oracle for oracle in self._oracles.values() if oracle != Pubkey.default()]
@@ -134,8 +169,10 @@ class AccountPoller:
         before = self._last.users if self._last is not None else {}
         return frozenset(a.alias for a in self._watched if before.get(a.alias) != users.get(a.alias))
 
-    def _stats(self, found: Mapping[str, AccountData | None]) -> dict[str, Mapping[str, Any]]:
-        keys = {account.alias: addresses.user_stats_address(account.authority) for account in self._watched}
+    def _stats(
+        self, group: Sequence[WatchedAccount], found: Mapping[str, AccountData | None]
+    ) -> dict[str, Mapping[str, Any]]:
+        keys = {account.alias: addresses.user_stats_address(account.authority) for account in group}
         return {
             alias: self._required(found, "UserStats", key) for alias, key in keys.items() if found[str(key)] is not None
         }

@@ -7,28 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 import httpx
-import msgspec
 from solders.transaction import VersionedTransaction
 
-from gridkeeper_drift.failure import RpcRefusedError, RpcUnreachableError, custom_code, describe
-from gridkeeper_drift.schedule import Priority, RequestScheduler
+from gridkeeper_drift.endpoint import Endpoint
+from gridkeeper_drift.failure import RpcUnreachableError
+from gridkeeper_drift.schedule import Priority
 
+T = TypeVar("T")
+_TOKEN_AMOUNT = slice(64, 72)
 Commitment = Literal["processed", "confirmed", "finalized"]
 MAX_KEYS = 100
 """How many accounts one getMultipleAccounts takes."""
 PAGE = 1000
 """How many signatures one getSignaturesForAddress gives."""
-_PREFLIGHT_FAILED = -32002
-_DEFINITE = {_PREFLIGHT_FAILED, -32003, -32013, -32600, -32601, -32602}
-"""Preflight failed, bad signature, transaction does not fit, bad request, no such method, bad parameters."""
-_ATTEMPTS = 4
-_FIRST_WAIT_S = 0.5
-_LONGEST_WAIT_S = 10.0
 
 
 class AccountData(NamedTuple):
@@ -91,16 +88,26 @@ class TransactionRead(NamedTuple):
 
 
 class RpcClient:
-    """One endpoint. Answers of 429 and 5xx hold back all requests to it and are asked again, at most four times."""
+    """One endpoint and, where it is given, a second one that is asked where the first is away."""
 
     def __init__(
-        self, url: str, *, per_second: int = 50, burst: int = 50, timeout_s: float = 10.0, commitment: Commitment
+        self,
+        url: str,
+        *,
+        second_url: str = "",
+        per_second: int = 50,
+        burst: int | None = None,
+        timeout_s: float = 10.0,
+        commitment: Commitment,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.url = url
         self.commitment = commitment
-        self._scheduler = RequestScheduler(per_second, burst)
-        self._http = httpx.AsyncClient(timeout=timeout_s)
-        self._requests = 0
+        urls = {"rpc": url} | ({"rpc2": second_url} if second_url else {})
+        self.endpoints = tuple(
+            Endpoint(one, name=name, per_second=per_second, burst=burst, timeout_s=timeout_s, transport=transport)
+            for name, one in urls.items()
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,30 +115,32 @@ class RpcClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        for endpoint in self.endpoints:
+            await endpoint.close()
+
+    def only(self, name: str) -> RpcClient | None:
+        """This client asking the endpoint `name` alone ("rpc2"), None where there is none; not to be closed."""
+        found = tuple(endpoint for endpoint in self.endpoints if endpoint.name == name)
+        if not found:
+            return None
+        client = copy(self)
+        client.endpoints = found
+        return client
 
     async def multiple_accounts(self, keys: Sequence[str]) -> AccountsRead:
         """At most `MAX_KEYS` accounts, all at one slot."""
         options = {"encoding": "base64", "commitment": self.commitment}
-        result = await self._call("getMultipleAccounts", [list(keys), options])
-        return AccountsRead(result["context"]["slot"], tuple(_account(item) for item in result["value"]))
+        found = await self._call("getMultipleAccounts", [list(keys), options], _accounts)
+        if len(found.accounts) != len(keys):
+            raise RpcUnreachableError("getMultipleAccounts", f"{len(keys)} asked, {len(found.accounts)} given.")
+        return found
 
     async def signatures_for(self, address: str, *, until: str = "", before: str = "") -> list[SignatureSeen]:
         """One page, newest first: older than `before`, newer than `until`."""
         options: dict[str, object] = {"limit": PAGE, "commitment": _at_least_confirmed(self.commitment)}
         options |= {"until": until} if until else {}
         options |= {"before": before} if before else {}
-        result = await self._call("getSignaturesForAddress", [address, options])
-        return [
-            SignatureSeen(
-                item["signature"],
-                item["slot"],
-                item["err"],
-                item.get("blockTime") or 0,
-                item.get("confirmationStatus") == "finalized",
-            )
-            for item in result
-        ]
+        return await self._call("getSignaturesForAddress", [address, options], _signatures)
 
     async def transaction(self, signature: str) -> TransactionRead | None:
         """A landed transaction; None where the endpoint does not have it (yet)."""
@@ -140,37 +149,46 @@ class RpcClient:
             "maxSupportedTransactionVersion": 0,
             "commitment": _at_least_confirmed(self.commitment),
         }
-        result = await self._call("getTransaction", [signature, options])
-        return None if result is None else _transaction(result)
+        return await self._call("getTransaction", [signature, options], _transaction)
 
     async def latest_blockhash(self) -> Blockhash:
         """The newest blockhash a transaction can be signed with."""
         options = {"commitment": _at_least_confirmed(self.commitment)}
-        result = await self._call("getLatestBlockhash", [options], Priority.PLACE)
-        value = result["value"]
-        return Blockhash(value["blockhash"], value["lastValidBlockHeight"], result["context"]["slot"])
+        return await self._call("getLatestBlockhash", [options], _blockhash, Priority.PLACE)
 
     async def block_height(self, commitment: Commitment) -> int:
         """The height of the newest block at that commitment."""
-        return int(await self._call("getBlockHeight", [{"commitment": commitment}]))
+        return await self._call("getBlockHeight", [{"commitment": commitment}], int, Priority.PROVE)
 
     async def slot(self, commitment: Commitment) -> int:
         """The newest slot at that commitment."""
-        return int(await self._call("getSlot", [{"commitment": commitment}]))
+        return await self._call("getSlot", [{"commitment": commitment}], int, Priority.PROVE)
 
     async def block_time_s(self, slot: int) -> int:
         """The chain's clock at a slot, in seconds."""
-        return int(await self._call("getBlockTime", [slot]))
+        return await self._call("getBlockTime", [slot], int)
 
     async def balance(self, address: str) -> int:
         """Lamports of an account, 0 where there is none."""
-        result = await self._call("getBalance", [address, {"commitment": self.commitment}])
-        return int(result["value"])
+        return await self._call("getBalance", [address, {"commitment": self.commitment}], lambda r: int(r["value"]))
 
     async def signature_statuses(self, signatures: Sequence[str]) -> StatusesRead:
         """At most 256 statuses, the ledger's whole history searched."""
-        result = await self._call("getSignatureStatuses", [list(signatures), {"searchTransactionHistory": True}])
-        return StatusesRead(result["context"]["slot"], tuple(_status(item) for item in result["value"]))
+        options = {"searchTransactionHistory": True}
+        found = await self._call("getSignatureStatuses", [list(signatures), options], _statuses, Priority.PROVE)
+        if len(found.statuses) != len(signatures):
+            raise RpcUnreachableError("getSignatureStatuses", f"{len(signatures)} asked, {len(found.statuses)} given.")
+        return found
+
+    async def recent_priority_fees(self, writable: Sequence[str]) -> list[int]:
+        """What recent transactions that wrote to these accounts paid, micro-lamports per compute unit, by slot."""
+        method = "getRecentPrioritizationFees"
+        return await self._call(method, [list(writable)], lambda r: [int(item["prioritizationFee"]) for item in r])
+
+    async def token_balance(self, address: str) -> int:
+        """What a token account holds, in the token's smallest unit; 0 where there is none."""
+        account = (await self.multiple_accounts([address])).accounts[0]
+        return 0 if account is None else int.from_bytes(account.data[_TOKEN_AMOUNT], "little")
 
     async def send_transaction(self, transaction_base64: str, priority: Priority, *, preflight: bool = False) -> str:
         """Hands a signed transaction over and gives its signature; says nothing about whether it lands."""
@@ -180,29 +198,22 @@ class RpcClient:
             "preflightCommitment": self.commitment,
             "maxRetries": 0,
         }
-        return str(await self._call("sendTransaction", [transaction_base64, options], priority))
+        return await self._call("sendTransaction", [transaction_base64, options], str, priority)
 
-    async def _call(self, method: str, params: list[Any], priority: Priority = Priority.READ) -> Any:
-        self._requests += 1
-        body = {"jsonrpc": "2.0", "id": self._requests, "method": method, "params": params}
-        wait_s = _FIRST_WAIT_S
-        for attempt in range(1, _ATTEMPTS + 1):
-            await self._scheduler.turn(priority)
-            response = await self._post(method, msgspec.json.encode(body))
-            if response.status_code == httpx.codes.OK:
-                return _result_of(method, response.content)
-            if response.status_code != httpx.codes.TOO_MANY_REQUESTS and response.status_code < 500:
-                raise RpcRefusedError(method, response.status_code, "The endpoint refused the request.")
-            if attempt < _ATTEMPTS:
-                self._scheduler.hold(_asked_wait_s(response, wait_s))
-                wait_s = min(_LONGEST_WAIT_S, wait_s * 2)
-        raise RpcUnreachableError(method, f"HTTP status {response.status_code}, {_ATTEMPTS} times.")
-
-    async def _post(self, method: str, body: bytes) -> httpx.Response:
-        try:
-            return await self._http.post(self.url, content=body, headers={"content-type": "application/json"})
-        except httpx.HTTPError as error:
-            raise RpcUnreachableError(method, f"{type(error).__name__}: {error}") from error
+    async def _call(
+        self, method: str, params: list[Any], read: Callable[[Any], T], priority: Priority = Priority.READ
+    ) -> T:
+        """Asks the first endpoint whose breaker lets it, then the next: the same bytes twice do no harm."""
+        away: RpcUnreachableError | None = None
+        for endpoint in self.endpoints:
+            if away is None or endpoint.may_pass:
+                try:
+                    return await endpoint.call(method, params, read, priority)
+                except RpcUnreachableError as error:
+                    # What the endpoint that was asked says counts, not that another rests.
+                    away = away or error
+        assert away is not None
+        raise away
 
 
 def _at_least_confirmed(commitment: Commitment) -> Commitment:
@@ -210,51 +221,56 @@ def _at_least_confirmed(commitment: Commitment) -> Commitment:
     return "confirmed" if commitment == "processed" else commitment
 
 
-def _asked_wait_s(response: httpx.Response, default_s: float) -> float:
-    asked = response.headers.get("retry-after", "")
-    return min(_LONGEST_WAIT_S, float(asked)) if asked.isdigit() else default_s
-
-
-def _result_of(method: str, content: bytes) -> Any:
-    try:
-        answer = msgspec.json.decode(content)
-    except msgspec.DecodeError as error:
-        raise RpcUnreachableError(method, f"The answer is not JSON: {error}") from error
-    if not isinstance(answer, Mapping) or ("result" not in answer and "error" not in answer):
-        raise RpcUnreachableError(method, "The answer is not a JSON-RPC answer.")
-    if "error" not in answer:
-        return answer["result"]
-    problem = answer["error"]
-    code, message = problem.get("code", 0), str(problem.get("message", ""))
-    if code not in _DEFINITE:
-        raise RpcUnreachableError(method, f"{code}: {message}")
-    data = problem.get("data")
-    failure = data.get("err") if isinstance(data, Mapping) else None
-    raise RpcRefusedError(method, code, describe(failure) or message, custom_code(failure))
+def _accounts(result: Any) -> AccountsRead:
+    return AccountsRead(int(result["context"]["slot"]), tuple(_account(item) for item in result["value"]))
 
 
 def _account(item: Any) -> AccountData | None:
     if item is None:
         return None
-    return AccountData(base64.b64decode(item["data"][0]), item["lamports"], item["owner"])
+    return AccountData(base64.b64decode(item["data"][0]), int(item["lamports"]), str(item["owner"]))
+
+
+def _signatures(result: Any) -> list[SignatureSeen]:
+    return [
+        SignatureSeen(
+            str(item["signature"]),
+            int(item["slot"]),
+            item["err"],
+            item.get("blockTime") or 0,
+            item.get("confirmationStatus") == "finalized",
+        )
+        for item in result
+    ]
+
+
+def _blockhash(result: Any) -> Blockhash:
+    value = result["value"]
+    return Blockhash(str(value["blockhash"]), int(value["lastValidBlockHeight"]), int(result["context"]["slot"]))
+
+
+def _statuses(result: Any) -> StatusesRead:
+    return StatusesRead(int(result["context"]["slot"]), tuple(_status(item) for item in result["value"]))
 
 
 def _status(item: Any) -> SignatureStatus | None:
     if item is None:
         return None
     # An endpoint that no longer says how far it is speaks of a rooted transaction.
-    return SignatureStatus(item["slot"], item["err"], item.get("confirmationStatus") or "finalized")
+    return SignatureStatus(int(item["slot"]), item["err"], item.get("confirmationStatus") or "finalized")
 
 
-def _transaction(result: Mapping[str, Any]) -> TransactionRead:
+def _transaction(result: Any) -> TransactionRead | None:
+    if result is None:
+        return None
     meta = result["meta"]
     message = VersionedTransaction.from_bytes(base64.b64decode(result["transaction"][0])).message
     logs = meta.get("logMessages")
     return TransactionRead(
-        slot=result["slot"],
+        slot=int(result["slot"]),
         block_time_s=result.get("blockTime") or 0,
         error=meta["err"],
-        fee_lamports=meta["fee"],
+        fee_lamports=int(meta["fee"]),
         fee_payer=str(message.account_keys[0]),
         logs=None if logs is None else tuple(logs),
     )

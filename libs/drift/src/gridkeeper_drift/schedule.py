@@ -8,11 +8,12 @@ from enum import IntEnum
 
 
 class Priority(IntEnum):
-    """Cancelling comes before placing, placing before reading."""
+    """Cancelling comes before placing, both before the proof of what they led to, and reading comes last."""
 
     CANCEL = 0
     PLACE = 1
-    READ = 2
+    PROVE = 2
+    READ = 3
 
 
 class RequestScheduler:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -18,14 +17,14 @@ from solders.message import MessageV0
 from solders.transaction import VersionedTransaction
 
 from gridkeeper_core.venue.records import Signed
+from gridkeeper_drift.agent_client import AnySigner
 from gridkeeper_drift.failure import (
     BlockhashStaleError,
     RpcRefusedError,
     RpcUnreachableError,
     TransactionTooLargeError,
 )
-from gridkeeper_drift.keys import Signer
-from gridkeeper_drift.rpc import Blockhash, RpcClient
+from gridkeeper_drift.rpc import Blockhash, RpcClient, SignatureStatus
 from gridkeeper_drift.schedule import Priority
 
 MAX_TRANSACTION_BYTES = 1232
@@ -33,6 +32,29 @@ _AGE_MAX_S = 10.0
 _AGE_MAX_SLOTS = 25
 _REFRESH_S = 4.0
 _RESEND_S = 2.0
+_FEES_EVERY_S = 20.0
+_FEE_SHARE_PERCENT = 75
+"""Which of the recent fees is paid: more than three of four transactions did."""
+
+
+class PriorityFee(NamedTuple):
+    """What is paid above the base fee, micro-lamports per compute unit: `fixed`, or with a `cap` what others pay now.
+
+    `cap` 0 is the fixed fee alone; with a cap the fixed fee is the least that is paid.
+    """
+
+    fixed: int = 0
+    cap: int = 0
+
+    def of(self, recent: Sequence[int]) -> int:
+        """The fee where recent transactions paid these."""
+        if not self.cap or not recent:
+            return self.fixed
+        usual = sorted(recent)[min(len(recent) - 1, len(recent) * _FEE_SHARE_PERCENT // 100)]
+        return max(self.fixed, min(self.cap, usual))
+
+
+NO_PRIORITY_FEE = PriorityFee()
 
 
 class Landed(NamedTuple):
@@ -66,14 +88,17 @@ class TransactionSender:
         self,
         rpc: RpcClient,
         *,
-        priority_fee_micro_lamports: int = 0,
+        priority_fee: PriorityFee = NO_PRIORITY_FEE,
         ages_by_slot: bool = True,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._rpc = rpc
-        self._price = priority_fee_micro_lamports
+        self._fee = priority_fee
+        self._price = priority_fee.fixed
+        self._fees_read_at = -_FEES_EVERY_S
+        self._writable: tuple[str, ...] = ()
         self._age_max_slots = _AGE_MAX_SLOTS if ages_by_slot else sys.maxsize
-        self._clock = clock
+        self._clock = clock or _loop_time
         self._blockhash: Blockhash | None = None
         self._read_at = 0.0
         self._chain_slot = 0
@@ -100,6 +125,16 @@ class TransactionSender:
                 self._signed.clear()
             self._blockhash = found
             self._read_at = self._clock()
+        await self._learn_fee()
+
+    def pays_for(self, writable: Sequence[str]) -> None:
+        """The accounts whose other writers set the price, where the priority fee follows recent ones."""
+        self._writable = tuple(writable)
+
+    @property
+    def price_micro_lamports(self) -> int:
+        """What is paid per compute unit now."""
+        return self._price
 
     async def keep_ready(self) -> None:
         """Refreshes the blockhash for ever; to be run as a task. While it cannot, signing is refused."""
@@ -111,7 +146,7 @@ class TransactionSender:
 
     def sign(
         self,
-        signer: Signer,
+        signer: AnySigner,
         instructions: Sequence[Instruction],
         *,
         compute_units: int,
@@ -128,7 +163,7 @@ class TransactionSender:
                 list(lookup_tables),
                 Hash.from_string(self._blockhash.blockhash),
             )
-            transaction = VersionedTransaction(message, [signer.keypair])
+            transaction = VersionedTransaction.populate(message, [signer.sign(message)])
             signature = str(transaction.signatures[0])
             if signature not in self._signed:
                 break
@@ -142,17 +177,29 @@ class TransactionSender:
 
     async def outcome(self, signature: str, last_valid_block_height: int) -> Outcome:
         """What is proven of a transaction now. Raises RpcUnreachableError."""
+        return (await self.outcomes({signature: last_valid_block_height}))[signature]
+
+    async def outcomes(self, flights: Mapping[str, int]) -> dict[str, Outcome]:
+        """What is proven of several (signature -> last valid block height), in as few requests as of one.
+
+        At most 256. Raises RpcUnreachableError.
+        """
         # The height is asked for first: what is finalized beyond the last valid height before the status is asked for
         # leaves no block in which the transaction could appear afterwards.
         height = await self._rpc.block_height("finalized")
-        finalized_slot = await self._rpc.slot("finalized") if height > last_valid_block_height else 0
-        read = await self._rpc.signature_statuses([signature])
-        status = read.statuses[0]
-        if status is not None:
-            return StillUnknown() if status.commitment == "processed" else Landed(status.slot, status.error)
-        if height > last_valid_block_height and read.slot >= finalized_slot:
-            return Gone(height)
-        return StillUnknown()
+        is_any_late = any(height > last for last in flights.values())
+        finalized_slot = await self._rpc.slot("finalized") if is_any_late else 0
+        read = await self._rpc.signature_statuses(list(flights))
+
+        def of(status: SignatureStatus | None, last_valid: int) -> Outcome:
+            if status is not None:
+                return StillUnknown() if status.commitment == "processed" else Landed(status.slot, status.error)
+            if height > last_valid and read.slot >= finalized_slot:
+                return Gone(height)
+            return StillUnknown()
+
+        statuses = zip(flights.items(), read.statuses, strict=True)
+        return {signature: of(status, last) for (signature, last), status in statuses}
 
     async def deliver(self, signed: Signed, priority: Priority = Priority.PLACE) -> Landed | Gone:
         """Sends the same bytes every two seconds until it landed or never can; waits for an endpoint that is away."""
@@ -166,6 +213,14 @@ class TransactionSender:
                     return found
             await asyncio.sleep(_RESEND_S)
 
+    async def _learn_fee(self) -> None:
+        if not self._fee.cap or self._clock() - self._fees_read_at < _FEES_EVERY_S:
+            return
+        # The last price stays where the endpoint does not know of fees; a fee is never worth a missed order.
+        with suppress(RpcUnreachableError, RpcRefusedError):
+            self._price = self._fee.of(await self._rpc.recent_priority_fees(self._writable))
+        self._fees_read_at = self._clock()
+
     def _recorded(self, signature: str, data: bytes, blockhash: Blockhash) -> Signed:
         if len(data) > MAX_TRANSACTION_BYTES:
             raise TransactionTooLargeError(len(data), MAX_TRANSACTION_BYTES)
@@ -176,3 +231,7 @@ class TransactionSender:
             blockhash=blockhash.blockhash,
             last_valid_block_height=blockhash.last_valid_block_height,
         )
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -14,24 +14,28 @@ from solders.pubkey import Pubkey
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.venue.records import Roll, SeenTransaction, Signed, VenueAccount
+from gridkeeper_drift.agent_client import AnySigner
 from gridkeeper_drift.codecs import addresses, instructions
-from gridkeeper_drift.codecs.accounts import OraclePrice, decode_account, market_spec, market_symbol, venue_account
+from gridkeeper_drift.codecs.accounts import decode_account, market_spec, market_symbol, venue_account
 from gridkeeper_drift.codecs.addresses import decode_lookup_table
 from gridkeeper_drift.codecs.instructions import MarketAccounts, Trader
-from gridkeeper_drift.failure import RpcUnreachableError
-from gridkeeper_drift.keys import Signer
+from gridkeeper_drift.codecs.oracles import OraclePrice
+from gridkeeper_drift.endpoint import EndpointChange
+from gridkeeper_drift.failure import RpcRefusedError, RpcUnreachableError
+from gridkeeper_drift.patience import Patience
 from gridkeeper_drift.poller import AccountPoller, Poll, WatchedAccount
 from gridkeeper_drift.rpc import MAX_KEYS, RpcClient
 from gridkeeper_drift.schedule import Priority
-from gridkeeper_drift.sender import Gone, Landed, Outcome, TransactionSender
+from gridkeeper_drift.sender import NO_PRIORITY_FEE, Outcome, PriorityFee, TransactionSender
 from gridkeeper_drift.walker import LogWalker, Walk
 
 _STILL_ATTEMPTS = 20
 _UNITS_BASE = 60_000
 _UNITS_PER_PLACE = 20_000
 _UNITS_PER_CANCEL = 6_000
+_UNITS_PER_TAKE = 200_000
+_UNITS_PER_SETTLE = 150_000
 _UNITS_MAX = 1_400_000
-_UNITS_OF_SETTING_UP = 200_000
 """Compute units, above those measured of the program: 28,000 for 1 order, 280,000 for 20, 95,000 to cancel 24."""
 
 
@@ -41,12 +45,20 @@ class Account(NamedTuple):
     alias: str
     authority: Pubkey
     sub_account_id: int
-    signer: Signer
+    signer: AnySigner
 
     @property
     def trader(self) -> Trader:
         """The account as instructions name it."""
         return Trader(self.authority, self.sub_account_id, self.signer.public_key)
+
+
+class MarketState(NamedTuple):
+    """A market, the price of its oracle and how many slots old that is."""
+
+    spec: MarketSpec
+    price: OraclePrice
+    age_slots: int
 
 
 class DriftVenue:
@@ -61,7 +73,7 @@ class DriftVenue:
         accounts: Iterable[Account],
         *,
         market_indexes: Iterable[int] = (),
-        priority_fee_micro_lamports: int = 0,
+        priority_fee: PriorityFee = NO_PRIORITY_FEE,
         lookup_tables: Sequence[str] = (),
         ages_by_slot: bool = True,
     ) -> None:
@@ -71,9 +83,8 @@ class DriftVenue:
         watched = [WatchedAccount(a.alias, a.authority, a.sub_account_id, a.signer.public_key)
                    for a in self._accounts.values()]  # fmt: skip
         self._poller = AccountPoller(rpc, watched, market_indexes)
-        self._sender = TransactionSender(
-            rpc, priority_fee_micro_lamports=priority_fee_micro_lamports, ages_by_slot=ages_by_slot
-        )
+        self._sender = TransactionSender(rpc, priority_fee=priority_fee, ages_by_slot=ages_by_slot)
+        self._sender.pays_for([str(account.trader.user) for account in self._accounts.values()])
         self._walkers = {
             account.alias: LogWalker(rpc, account.trader.user, account.signer.public_key)
             for account in self._accounts.values()
@@ -81,6 +92,12 @@ class DriftVenue:
         self._indexes: dict[str, int] = {}
         self._table_keys = tuple(lookup_tables)
         self._tables: tuple[AddressLookupTableAccount, ...] = ()
+        self._second = rpc.only("rpc2")
+        self._changes: list[EndpointChange] = []
+        for endpoint in rpc.endpoints:
+            endpoint.on_change = self._changes.append
+        # On a tape in lockstep nothing may depend on how long something took.
+        self._patience = Patience() if ages_by_slot else None
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._rpc)
@@ -90,6 +107,38 @@ class DriftVenue:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+    @property
+    def accounts(self) -> Mapping[str, Account]:
+        """The sub-accounts by alias."""
+        return self._accounts
+
+    @property
+    def rpc(self) -> RpcClient:
+        """The client everything is asked through."""
+        return self._rpc
+
+    @property
+    def has_second_endpoint(self) -> bool:
+        """Whether another endpoint can be asked before a difference is believed."""
+        return self._second is not None
+
+    def endpoint_changes(self) -> list[EndpointChange]:
+        """What the breakers of endpoints and of the venue did since this was last called."""
+        changes = [*self._changes, *(self._patience.changes() if self._patience else ())]
+        self._changes.clear()
+        return changes
+
+    async def second_opinion(self, alias: str) -> VenueAccount | None:
+        """One sub-account as the second endpoint has it now; None where there is none, or it is away."""
+        if self._second is None:
+            return None
+        account = self._accounts[alias]
+        watched = WatchedAccount(alias, account.authority, account.sub_account_id, account.signer.public_key)
+        with suppress(RpcUnreachableError, RpcRefusedError):
+            found = await AccountPoller(self._second, [watched]).poll()
+            return self.account_of(found, alias) if alias in found.users else None
+        return None
 
     @property
     def sender(self) -> TransactionSender:
@@ -111,12 +160,13 @@ class DriftVenue:
         """One sub-account of a poll. Raises ACCOUNT_UNKNOWN where the chain has none."""
         if alias not in found.users:
             raise GridkeeperError("ACCOUNT_UNKNOWN", field="account", value=alias)
+        around = found.around[alias]
         return venue_account(
             alias,
-            found.slot,
+            around.slot,
             found.users[alias],
-            found.quote_market,
-            found.markets,
+            around.quote_market,
+            around.markets,
             self._accounts[alias].signer.public_key,
             found.lamports[alias],
         )
@@ -129,7 +179,17 @@ class DriftVenue:
         index = market if isinstance(market, int) else await self._index_of(market)
         self._poller.watch_market(index)
         found = await self.poll()
+        if index not in found.markets:
+            raise RpcUnreachableError("getMultipleAccounts", f"The endpoint does not show market {index} now.")
         return market_spec(found.markets[index].account, found.state, found.user_stats.get(alias))
+
+    async def market_state(self, market: str | int, alias: str = "") -> MarketState:
+        """A perp market as in `read_market`, with its oracle as read at the same slot."""
+        spec = await self.read_market(market, alias)
+        found = self._poller.last
+        assert found is not None, "read_market polls"
+        price = found.markets[spec.index].price
+        return MarketState(spec, price, max(0, found.slot - price.slot))
 
     async def oracle(self, index: int) -> OraclePrice:
         """The price of a perp market's oracle now, with its slot and confidence."""
@@ -150,23 +210,31 @@ class DriftVenue:
         await self._sender.prepare(anew=anew)
 
     def sign(self, roll: Roll) -> Signed:
-        """Cancels and places as one transaction, signed without asking anyone. `prepare` comes first.
+        """What a roll says as one transaction, signed without asking the endpoint. `prepare` comes first.
 
-        Raises BlockhashStaleError, TransactionTooLargeError, MARKET_UNKNOWN for a market that is not polled.
+        Raises CannotSignError, TransactionTooLargeError, MARKET_UNKNOWN for a market that is not polled.
         """
         account = self._accounts[roll.alias]
-        markets, quote_oracle = self._named_accounts(roll)
-        parts: list[Instruction] = []
+        if self._patience is not None and roll.places:
+            self._patience.check(roll.alias)
+        parts, units = self._instructions(account.trader, roll)
+        return self._sender.sign(account.signer, parts, compute_units=units, lookup_tables=self._tables)
+
+    def _instructions(self, trader: Trader, roll: Roll) -> tuple[list[Instruction], int]:
+        """The instructions and the compute units they are given."""
+        named = [*roll.settle_markets, *(place.market_index for place in roll.places)]
+        markets, quote_oracle = self.named_accounts(roll.alias, named)
+        parts = [instructions.settle_pnl(trader, index, markets, quote_oracle) for index in roll.settle_markets]
         if roll.cancel_order_ids:
-            parts.append(
-                instructions.cancel_orders_by_ids(account.trader, roll.cancel_order_ids, markets, quote_oracle)
-            )
-        if roll.places:
-            parts.append(instructions.place_orders(account.trader, roll.places, markets, quote_oracle))
-        units = _UNITS_BASE + _UNITS_PER_PLACE * len(roll.places) + _UNITS_PER_CANCEL * len(roll.cancel_order_ids)
-        return self._sender.sign(
-            account.signer, parts, compute_units=min(_UNITS_MAX, units), lookup_tables=self._tables
-        )
+            parts.append(instructions.cancel_orders_by_ids(trader, roll.cancel_order_ids, markets, quote_oracle))
+        taking = [place for place in roll.places if place.immediate_or_cancel]
+        resting = [place for place in roll.places if not place.immediate_or_cancel]
+        parts += [instructions.place_and_take(trader, place, markets, quote_oracle) for place in taking]
+        if resting:
+            parts.append(instructions.place_orders(trader, resting, markets, quote_oracle))
+        units = _UNITS_BASE + _UNITS_PER_PLACE * len(resting) + _UNITS_PER_CANCEL * len(roll.cancel_order_ids)
+        units += _UNITS_PER_TAKE * len(taking) + _UNITS_PER_SETTLE * len(roll.settle_markets)
+        return parts, min(_UNITS_MAX, units)
 
     async def send(self, signed: Signed, *, places: bool = True) -> None:
         """Sends the bytes once more; what only cancels goes before what places."""
@@ -176,14 +244,29 @@ class DriftVenue:
         """What is proven of a transaction now: Landed, Gone or StillUnknown."""
         return await self._sender.outcome(signature, last_valid_block_height)
 
+    async def outcomes(self, flights: Mapping[str, int]) -> dict[str, Outcome]:
+        """As `outcome`, of several at once: signature -> last valid block height."""
+        return await self._sender.outcomes(flights)
+
     async def walk(self, alias: str, cursor: str) -> Walk:
         """The account's transactions after `cursor` ("" for all), oldest first, and the new cursor."""
         self._poller.walked(alias)
         try:
-            return await self._walkers[alias].walk(cursor)
+            walk = await self._walkers[alias].walk(cursor)
         except BaseException:
             self._poller.not_walked(alias)
             raise
+        if self._patience is not None:
+            self._patience.take(alias, walk.transactions)
+        return walk
+
+    def remember(self, alias: str, signatures: Mapping[str, int]) -> None:
+        """Transactions an earlier life was told of, with their slots; those that are gone will be told as vanished."""
+        self._walkers[alias].remember(signatures)
+
+    def waits_for_finality(self, alias: str) -> bool:
+        """Whether a walk told of something that is not finalized yet: it must be walked again without a change."""
+        return self._walkers[alias].waits_for_finality
 
     async def read_with_walk(self, alias: str, cursor: str) -> tuple[VenueAccount, Walk]:
         """The account, and a walk that holds every transaction up to it: it did not change while it was walked.
@@ -209,44 +292,6 @@ class DriftVenue:
         """The chain's clock at the newest confirmed slot, in seconds."""
         return await self._rpc.block_time_s(await self._rpc.slot("confirmed"))
 
-    async def set_up_account(self, alias: str, name: str, deposit_e6: int, *, token_account: str = "") -> Landed | Gone:
-        """Creates the sub-account (and the authority's UserStats with its first one) and deposits; the owner signs.
-
-        Raises BAD_VALUE where the account's signer is not its owner.
-        `token_account` is where the deposit comes from, the owner's associated one by default.
-        """
-        found = await self.poll()
-        account = self._accounts[alias]
-        trader = account.trader
-        parts: list[Instruction] = []
-        if alias not in found.user_stats:
-            parts.append(instructions.initialize_user_stats(account.authority))
-        if alias not in found.users:
-            parts.append(instructions.initialize_user(account.authority, account.sub_account_id, name))
-        source = addresses.token_account_address(account.authority, found.quote_market["mint"])
-        if token_account:
-            source = Pubkey.from_string(token_account)
-        if deposit_e6:
-            parts.append(instructions.deposit(trader, deposit_e6, source, (), found.quote_market["oracle"]))
-        return await self._owner_sends(account, parts)
-
-    async def set_delegate(self, alias: str, delegate: str) -> Landed | Gone:
-        """Lets `delegate` trade for the sub-account, but not withdraw from it; the owner signs."""
-        account = self._accounts[alias]
-        part = instructions.update_user_delegate(
-            account.authority, account.sub_account_id, Pubkey.from_string(delegate)
-        )
-        return await self._owner_sends(account, [part])
-
-    async def _owner_sends(self, account: Account, parts: Sequence[Instruction]) -> Landed | Gone:
-        if account.signer.public_key != account.authority:
-            raise GridkeeperError(
-                "BAD_VALUE", field="signer", value=account.signer.public_key, expected=f"the owner {account.authority}"
-            )
-        await self._sender.prepare()
-        signed = self._sender.sign(account.signer, parts, compute_units=_UNITS_OF_SETTING_UP)
-        return await self._sender.deliver(signed)
-
     async def _index_of(self, symbol: str) -> int:
         if symbol not in self._indexes:
             found = await self.poll()
@@ -262,13 +307,16 @@ class DriftVenue:
             )
         return self._indexes[symbol]
 
-    def _named_accounts(self, roll: Roll) -> tuple[list[MarketAccounts], Pubkey]:
-        """The markets of the orders and of everything the account holds: the program checks its margin with them."""
+    def named_accounts(self, alias: str, also: Iterable[int] = ()) -> tuple[list[MarketAccounts], Pubkey]:
+        """The markets of everything the account holds, which its margin is checked with, and of these indexes.
+
+        And the oracle of the quote asset. Raises MARKET_UNKNOWN for a market that is not polled; `poll` comes first.
+        """
         found = self._poller.last
-        assert found is not None, "prepare() comes before sign()"
-        user = found.users.get(roll.alias)
+        assert found is not None, "poll() or prepare() comes before this"
+        user = found.users.get(alias)
         held = [slot.market_index for slot in user.perp_positions if not slot.is_empty] if user else []
-        indexes = dict.fromkeys([*held, *(place.market_index for place in roll.places)])
+        indexes = dict.fromkeys([*held, *also])
         for index in indexes:
             if index not in found.markets:
                 raise GridkeeperError("MARKET_UNKNOWN", field="market_index", value=index)

@@ -8,7 +8,7 @@ restart everything after the cursor is told again; who reads must know records b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -44,16 +44,30 @@ class LogWalker:
         self._user = user
         self._signer = signer
         self._held: dict[str, SeenTransaction] = {}
+        self._remembered: dict[str, int] = {}
         self._cursor_slot = 0
+
+    @property
+    def waits_for_finality(self) -> bool:
+        """Whether something was told that is not finalized yet, and so must be looked at again."""
+        return bool(self._held)
 
     async def walk(self, cursor: str) -> Walk:
         """Everything after `cursor`, or nothing at all: a walk that cannot be finished raises RpcUnreachableError."""
         listed = await self._listed(cursor)
+        landed_again = self._landed_again(listed)
         vanished = await self._vanished({seen.signature for seen in listed})
-        told = await self._told(listed)
-        for signature in vanished:
-            del self._held[signature]
-        return self._finished(cursor, listed, told, vanished)
+        told = await self._told(listed, landed_again)
+        for signature in (*vanished, *landed_again):
+            self._held.pop(signature, None)
+            self._remembered.pop(signature, None)
+        for seen in listed:
+            self._remembered.pop(seen.signature, None)
+        return self._finished(cursor, listed, told, (*landed_again, *vanished))
+
+    def remember(self, signatures: Mapping[str, int]) -> None:
+        """What an earlier life was told, with slots: what the chain has dropped meanwhile is told as vanished."""
+        self._remembered.update(signatures)
 
     async def _listed(self, cursor: str) -> list[SignatureSeen]:
         """Signatures after the cursor, oldest first, each once."""
@@ -66,8 +80,17 @@ class LogWalker:
                 return list(reversed(newest_first.values()))
             before = page[-1].signature
 
+    def _landed_again(self, listed: Sequence[SignatureSeen]) -> tuple[str, ...]:
+        """A fork may drop a transaction and take it again: what it did the first time, it did not do."""
+        slots = self._slots()
+        return tuple(seen.signature for seen in listed if slots.get(seen.signature, seen.slot) != seen.slot)
+
+    def _slots(self) -> dict[str, int]:
+        return self._remembered | {signature: held.slot for signature, held in self._held.items()}
+
     async def _vanished(self, listed: set[str]) -> tuple[str, ...]:
-        missing = [signature for signature in self._held if signature not in listed]
+        slots = self._slots()
+        missing = [signature for signature in slots if signature not in listed]
         if not missing:
             return ()
         finalized_slot = await self._rpc.slot("finalized")
@@ -76,11 +99,12 @@ class LogWalker:
             signature
             for signature, status in zip(missing, read.statuses, strict=True)
             # A node that lags behind may not list it yet: only what finality has passed, and nobody knows, is gone.
-            if status is None and read.slot >= finalized_slot > self._held[signature].slot
+            if status is None and read.slot >= finalized_slot > slots[signature]
         )
 
-    async def _told(self, listed: Sequence[SignatureSeen]) -> list[SeenTransaction]:
-        new = [seen for seen in listed if seen.signature not in self._held]
+    async def _told(self, listed: Sequence[SignatureSeen], landed_again: Sequence[str]) -> list[SeenTransaction]:
+        known = self._held.keys() - set(landed_again)
+        new = [seen for seen in listed if seen.signature not in known]
         read: dict[str, TransactionRead] = {}
         for start in range(0, len(new), _AT_ONCE):
             part = new[start : start + _AT_ONCE]
@@ -89,7 +113,7 @@ class LogWalker:
         told = []
         for seen in listed:
             held = self._held.get(seen.signature)
-            if held is None:
+            if held is None or seen.signature not in known:
                 told.append(self._seen(seen, read[seen.signature]))
             elif seen.finalized:
                 told.append(replace(held, finalized=True))

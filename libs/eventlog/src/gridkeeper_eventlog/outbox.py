@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Protocol
 
 import msgspec
@@ -46,6 +47,7 @@ class Outbox:
     ) -> None:
         self.published_id = 0
         self.not_ready_reason = "Not started."
+        self.waiting_since_s = 0.0
         self._store = store
         self._thread = thread
         self._publisher = publisher
@@ -65,6 +67,7 @@ class Outbox:
 
     def wake(self) -> None:
         """There may be something to publish."""
+        self.waiting_since_s = self.waiting_since_s or time.time()
         self._signal.set()
 
     def stop(self) -> None:
@@ -89,6 +92,7 @@ class Outbox:
                 continue
             last_good_s = _now_s()
             self.not_ready_reason = ""
+            self.waiting_since_s = 0.0
             if self._is_stopping:
                 # What was committed while the last page went out is still to be published.
                 if not self.lag:

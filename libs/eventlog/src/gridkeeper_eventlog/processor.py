@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -34,6 +34,38 @@ OnCommitted: TypeAlias = Callable[[list[Recorded]], None]
 OnPoison: TypeAlias = Callable[[Input, Exception], list[Draft] | None]
 
 
+class Watcher(Protocol):
+    """Is told of each input and of each commit; returns at once."""
+
+    def decided(self, item: Input, seconds: float) -> None:
+        """The machine took the input."""
+
+    def refused(self, error: GridkeeperError) -> None:
+        """The machine refused a command."""
+
+    def faulted(self, item: Input) -> None:
+        """The machine failed on an input."""
+
+    def committed(self, events: int, seconds: float) -> None:
+        """So many events are stored."""
+
+
+class NoWatcher:
+    """Looks at nothing."""
+
+    def decided(self, item: Input, seconds: float) -> None:
+        """See `Watcher`."""
+
+    def refused(self, error: GridkeeperError) -> None:
+        """See `Watcher`."""
+
+    def faulted(self, item: Input) -> None:
+        """See `Watcher`."""
+
+    def committed(self, events: int, seconds: float) -> None:
+        """See `Watcher`."""
+
+
 def stop_the_service(item: Input, error: Exception) -> list[Draft] | None:
     """The policy for input no machine can take where nothing smaller than the service can be stopped."""
     del item, error
@@ -45,7 +77,7 @@ class Processor:
 
     `clock` tells now_ns (UTC). On a tape (`is_tape`) it stands still between calls of `clock_moved`, so no timer runs.
     `on_committed` gets what each commit recorded, in order, before the futures of its inputs resolve.
-    `on_turn` is told inputs, events and seconds of each commit. `on_poison` is asked when the machine fails on an
+    `watcher` is for metrics. `on_poison` is asked when the machine fails on an
     input: it returns drafts that the machine has folded already (then the position moves on), or None to end the
     service.
     """
@@ -59,7 +91,7 @@ class Processor:
         clock: Callable[[], int],
         on_committed: OnCommitted,
         on_poison: OnPoison = stop_the_service,
-        on_turn: Callable[[int, int, float], None] = lambda _inputs, _events, _seconds: None,
+        watcher: Watcher | None = None,
         is_tape: bool = False,
         store_patience_s: float = STORE_PATIENCE_S,
     ) -> None:
@@ -73,7 +105,7 @@ class Processor:
         self._clock = clock
         self._on_committed = on_committed
         self._on_poison = on_poison
-        self._on_turn = on_turn
+        self._watcher = watcher or NoWatcher()
         self._is_tape = is_tape
         self._store_patience_s = store_patience_s
         self._now_ns = 0
@@ -88,6 +120,11 @@ class Processor:
     def ready(self) -> bool:
         """Whether inputs are taken; `not_ready_reason` says why not."""
         return not self.not_ready_reason
+
+    @property
+    def queued(self) -> int:
+        """How many inputs wait."""
+        return len(self._queue)
 
     @property
     def is_idle(self) -> bool:
@@ -183,7 +220,7 @@ class Processor:
             if turn.stamped or turn.positions:
                 began_s = asyncio.get_running_loop().time()
                 await self._commit([s.new_event for s in turn.stamped], turn.steps())
-                self._on_turn(turn.input_count, len(turn.stamped), asyncio.get_running_loop().time() - began_s)
+                self._watcher.committed(len(turn.stamped), asyncio.get_running_loop().time() - began_s)
             recorded = [s.recorded for s in turn.stamped]
             if recorded:
                 self._on_committed(recorded)
@@ -225,19 +262,24 @@ class Processor:
             if not isinstance(item, Command):
                 raise
             turn.refused.append((queued, refusal))
+            self._watcher.refused(refusal)
             return
         turn.add(queued, self.journal.stamp(drafts))
 
     def _accept(self, item: Input) -> list[Draft]:
+        began_s = asyncio.get_running_loop().time()
         try:
-            return self.machine.accept(item)
+            drafts = self.machine.accept(item)
+            self._watcher.decided(item, asyncio.get_running_loop().time() - began_s)
+            return drafts
         except Exception as error:
             if isinstance(error, GridkeeperError) and isinstance(item, Command):
                 raise
-            drafts = self._on_poison(item, error)
-            if drafts is None:
+            self._watcher.faulted(item)
+            rescued = self._on_poison(item, error)
+            if rescued is None:
                 raise
-            return drafts
+            return rescued
 
     def _deliver_wakes(self, now_ns: int, turn: Turn) -> None:
         before, times = None, 0

@@ -58,11 +58,6 @@ class Turn:
         self.repeats: list[tuple[Queued, Answer]] = []
         self._taken: list[Queued] = []
 
-    @property
-    def input_count(self) -> int:
-        """How many inputs the turn took."""
-        return len(self._taken)
-
     def take(self, queued: Queued) -> None:
         """The input belongs to this turn; its position moves with the turn's commit."""
         self._taken.append(queued)

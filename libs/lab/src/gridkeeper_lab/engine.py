@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from gridkeeper_core.grid.machine import StrategyMachine
 from gridkeeper_core.inputs import (
@@ -23,6 +24,7 @@ from gridkeeper_core.machine import Draft, Machine
 from gridkeeper_core.names import split_stream
 from gridkeeper_core.orders.machine import ExecutionMachine
 from gridkeeper_core.prices.price import Price
+from gridkeeper_core.quiet import PRICE_MAX_E6
 from gridkeeper_core.record import GENESIS, Recorded
 from gridkeeper_core.venue.errors import VenueError
 from gridkeeper_core.venue.model import VenueModel
@@ -39,7 +41,8 @@ class Lab:
     """One account on a simulated venue, with every grid that is proposed.
 
     `log` holds all events in the order in which they were decided, without hashes (`prev` is empty): encoding is the
-    event store's business. Services on the same tape in lockstep record the same events, stream by stream.
+    event store's business. Services on the same tape in lockstep record the same events, stream by stream. A signed
+    transaction lands `latency_ns` later, and is seen at once when it does.
     """
 
     def __init__(
@@ -49,9 +52,12 @@ class Lab:
         fills: FillRules | None = None,
         deposit_e6: int = 1_000_000 * 10**6,
         enforce_margin: bool = True,
+        latency_ns: int = 0,
+        account: str = ACCOUNT,
+        now_ns: int = 0,
         on_event: Callable[[Recorded], None] | None = None,
     ) -> None:
-        self.now_ns = 0
+        self.now_ns = now_ns
         self.log: list[Recorded] = []
         self.venue = VenueModel(markets, fills, enforce_margin=enforce_margin)
         self.strategy = StrategyMachine()
@@ -63,9 +69,12 @@ class Lab:
             ("ledger", self.ledger, _LEDGER_READS),
         )
         self._on_event = on_event
+        self._wakes: dict[str, int | None] = {}
+        self._account = account
+        self._latency_ns = latency_ns
         self._versions: dict[str, int] = {}
         self._pending: deque[tuple[str, Recorded]] = deque()
-        self._signed: deque[tuple[str, Roll]] = deque()
+        self._signed: deque[tuple[int, str, Roll]] = deque()
         self._signatures = 0
         self._commands = 0
         self._deposit_e6 = deposit_e6
@@ -82,13 +91,64 @@ class Lab:
             self._accept(name, machine, PriceTick(now_ns=self.now_ns, price=price))
         self._drain()
 
+    def calm_row(self, price: Price) -> None:
+        """The last of a run of rows inside of every band and before every deadline: it becomes the newest price."""
+        self.now_ns = price.ts_ns
+        self.venue.apply_row(price)
+        item = PriceTick(now_ns=self.now_ns, price=price)
+        for _, machine, _ in self._machines:
+            drafts = machine.accept(item)
+            assert not drafts, drafts
+        self._wakes.pop("strategy", None)
+
+    def band(self, market: str) -> tuple[int, int]:
+        """Prices strictly inside lead to nothing, on this market, as long as no deadline passes and no input comes."""
+        if any(state.has_work for state in self.execution.accounts()):
+            return (1, 0)
+        low_e6, high_e6 = self.strategy.bands().get(market, (0, PRICE_MAX_E6))
+        nearest = self.venue.nearest(market)
+        return (low_e6, high_e6) if nearest is None else (max(low_e6, nearest[0]), min(high_e6, nearest[1]))
+
+    def next_timer_ns(self) -> int | None:
+        """The first moment at which something is due, but for the age of the newest price and for the ledger."""
+        moments = (
+            self.strategy.next_timer_ns(),
+            self._wake_of("execution", self.execution),
+            self.venue.next_deadline_ns(),
+            self._signed[0][0] if self._signed else None,
+        )
+        return min((m for m in moments if m is not None), default=None)
+
+    def next_mark_ns(self) -> int | None:
+        """When the ledger is due. Nobody reads what it writes, so that its deadlines stop nobody else."""
+        return self._wake_of("ledger", self.ledger)
+
+    def mark(self, price: Price) -> None:
+        """The ledger's deadline passes, with this as the newest price."""
+        due_ns = self.next_mark_ns()
+        assert due_ns is not None
+        self.now_ns = max(self.now_ns, due_ns)
+        drafts = self.ledger.accept(PriceTick(now_ns=self.now_ns, price=price))
+        assert not drafts, drafts
+        self._wakes.pop("ledger")
+        for draft in self.ledger.accept(Wake(now_ns=due_ns)):
+            self._record(draft)
+
+    def pay_funding(self, now_ns: int, symbol: str, rate_e12: int) -> None:
+        """A funding payment of this share of the notional (1e-12; positive: longs pay) at the oracle price."""
+        self.advance(now_ns)
+        price_e6 = self.venue.market_named(symbol).oracle_e6
+        rate_e9 = (Decimal(rate_e12 * price_e6) / 10**9).to_integral_value(rounding=ROUND_HALF_EVEN)
+        self._keepers(self.venue.pay_funding(symbol, int(rate_e9)))
+        self._drain()
+
     def advance(self, now_ns: int) -> None:
         """Move the clock, stopping at every deadline on the way."""
         while (deadline := self._next_wake_ns()) is not None and deadline <= now_ns:
             self.now_ns = max(self.now_ns, deadline)
             self._move_venue()
             for name, machine, _ in self._machines:
-                due = machine.next_wake_ns()
+                due = self._wake_of(name, machine)
                 if due is not None and due <= deadline:
                     self._accept(name, machine, Wake(now_ns=due))
             self._drain()
@@ -119,21 +179,22 @@ class Lab:
     # ------------------------------------------------------------ inside
 
     def _boot(self) -> None:
-        self.venue.open_account(ACCOUNT)
-        self.venue.deposit(ACCOUNT, self._deposit_e6)
-        self._accept("execution", self.execution, AccountBooted(now_ns=self.now_ns, alias=ACCOUNT))
+        self.venue.open_account(self._account)
+        self.venue.deposit(self._account, self._deposit_e6)
+        self._accept("execution", self.execution, AccountBooted(now_ns=self.now_ns, alias=self._account))
         for market in self.venue.markets.values():
             self._accept("execution", self.execution, MarketRead(now_ns=self.now_ns, spec=market.spec))
         self._read_account()
         self._drain()
 
     def _read_account(self) -> None:
-        account = self.venue.read(ACCOUNT, ACCOUNT)
+        account = self.venue.read(self._account, self._account)
         cursor = f"lab-{self._signatures}"
         item = AccountRead(now_ns=self.now_ns, account=account, cursor=cursor, cursor_slot=self.venue.slot)
         self._accept("execution", self.execution, item)
 
     def _accept(self, name: str, machine: Machine, item: Input) -> None:
+        self._wakes.pop(name, None)
         for draft in machine.accept(item):
             self._pending.append((name, self._record(draft)))
 
@@ -162,8 +223,9 @@ class Lab:
                 for name, machine, reads in self._machines:
                     if writer in reads:
                         self._accept(name, machine, EventSeen(now_ns=self.now_ns, event=event))
-            if self._signed:
-                self._execute(*self._signed.popleft())
+            if not self._signed or self._signed[0][0] > self.now_ns:
+                return
+            self._execute(*self._signed.popleft()[1:])
 
     def _execute(self, signature: str, roll: Roll) -> None:
         error_code, error, records = None, "", ()
@@ -206,15 +268,22 @@ class Lab:
             ours=ours,
             records=records,
         )
-        item = TransactionSeen(now_ns=self.now_ns, alias=ACCOUNT, transaction=transaction)
+        item = TransactionSeen(now_ns=self.now_ns, alias=self._account, transaction=transaction)
         self._accept("execution", self.execution, item)
 
     def _sign(self, roll: Roll) -> Signed:
         self._signatures += 1
         signature = f"lab-{self._signatures}"
-        self._signed.append((signature, roll))
+        self._signed.append((self.now_ns + self._latency_ns, signature, roll))
         return Signed(signature=signature, bytes_base64="", blockhash="", last_valid_block_height=0)
 
     def _next_wake_ns(self) -> int | None:
-        wakes = [machine.next_wake_ns() for _, machine, _ in self._machines]
-        return min((w for w in (*wakes, self.venue.next_deadline_ns()) if w is not None), default=None)
+        wakes = [self._wake_of(name, machine) for name, machine, _ in self._machines]
+        wakes += [self.venue.next_deadline_ns(), self._signed[0][0] if self._signed else None]
+        return min((w for w in wakes if w is not None), default=None)
+
+    def _wake_of(self, name: str, machine: Machine) -> int | None:
+        """A machine's next deadline, asked for once after each of its inputs."""
+        if name not in self._wakes:
+            self._wakes[name] = machine.next_wake_ns()
+        return self._wakes[name]

@@ -1,4 +1,4 @@
-"""Reads a CSV file, plain or gzip, row by row, and says where a cell cannot be used: file, row and column."""
+"""Reads a file of rows (CSV, plain or gzip, or Parquet) and says where a cell is bad: file, row and column."""
 
 from __future__ import annotations
 
@@ -10,22 +10,31 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.market import round_half_even_to
 from gridkeeper_core.units import round_scaled
 
 _GZIP_MAGIC = b"\x1f\x8b"
+PARQUET_MAGIC = b"PAR1"
 _CELLS_KEPT = 65_536
+
+
+class RowReader(Protocol):
+    """Gives rows of text, the header first, and knows the number of the one it gave last."""
+
+    @property
+    def line_num(self) -> int: ...
+    def __iter__(self) -> Iterator[list[str]]: ...
 
 
 class Table:
     """An open file with a header; rows are numbered as lines are (the header is row 1)."""
 
-    def __init__(self, name: str, text: Iterator[str]) -> None:
+    def __init__(self, name: str, reader: RowReader) -> None:
         self._name = name
-        self._reader = csv.reader(text, strict=True)
+        self._reader = reader
         self._wanted: dict[int, str] = {}
         self._sole: dict[int, str | None] = {}
         self._raw = self._raw_rows()
@@ -92,17 +101,27 @@ class Table:
 
 @contextmanager
 def open_table(file: Path) -> Iterator[Table]:
-    """Open a CSV file; what is gzip is told by its content. Raises GridkeeperError BAD_FILE, BAD_DATA."""
+    """Open a file; what is gzip or Parquet is told by its content. Raises GridkeeperError BAD_FILE, BAD_DATA."""
+    magic = magic_of(file)
+    if magic == PARQUET_MAGIC:
+        # Imported here: a service that replays CSV starts without this library.
+        from gridkeeper_lab.parquet import ParquetRows
+
+        yield Table(str(file), ParquetRows(file))
+        return
+    with file.open("rb") as raw:
+        content = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if magic[:2] == _GZIP_MAGIC else raw
+        with TextIOWrapper(content, encoding="utf-8", newline="") as text:
+            yield Table(str(file), csv.reader(text, strict=True))
+
+
+def magic_of(file: Path) -> bytes:
+    """The first four bytes. Raises GridkeeperError BAD_FILE."""
     try:
-        raw = file.open("rb")
+        with file.open("rb") as raw:
+            return raw.read(4)
     except OSError as error:
         raise GridkeeperError("BAD_FILE", field="data", value=file, detail=error.strerror or "") from error
-    with raw:
-        packed = raw.read(2) == _GZIP_MAGIC
-        raw.seek(0)
-        content = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
-        with TextIOWrapper(content, encoding="utf-8", newline="") as text:
-            yield Table(str(file), text)
 
 
 class ScaledCells(dict[str, int]):

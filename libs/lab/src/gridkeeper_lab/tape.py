@@ -23,12 +23,12 @@ JUMP_MAX = 10
 """A price ten times its neighbour is a misplaced decimal point, and would fill a whole grid at once."""
 
 _LAYOUTS = "ts_ns|ts_ms,price,size,side or ts_ms,open,high,low,close,volume or trade_ts_ms,price,qty,is_buyer_maker"
-_CANDLE = ("ts_ms", "open", "high", "low", "close", "volume")
-_MAKER_TRADE = ("trade_ts_ms", "price", "qty", "is_buyer_maker")
-_SIDES = {"buy": 1, "sell": -1, "1": 1, "-1": -1, "+1": 1}
-_BUYER_IS_MAKER = {"1": -1, "true": -1, "0": 1, "false": 1}
-_BARS_LOOKED_AHEAD = 64
-_LONE_BAR_NS = 60_000 * NS_PER_MS
+CANDLE = ("ts_ms", "open", "high", "low", "close", "volume")
+MAKER_TRADE = ("trade_ts_ms", "price", "qty", "is_buyer_maker")
+SIDES = {"buy": 1, "sell": -1, "1": 1, "-1": -1, "+1": 1}
+BUYER_IS_MAKER = {"1": -1, "true": -1, "0": 1, "false": 1}
+BARS_LOOKED_AHEAD = 64
+LONE_BAR_NS = 60_000 * NS_PER_MS
 _NS_MAX = 1 << 63
 
 
@@ -105,13 +105,13 @@ class _Reader:
         """The rows of one file, by its layout."""
         table.choose({"symbol": self._spec.symbol, "venue": self._spec.venue})
         header = set(table.header)
-        if header.issuperset(_CANDLE):
+        if header.issuperset(CANDLE):
             return self._candle_rows(table)
-        if header.issuperset(_MAKER_TRADE):
-            return self._trade_rows(table, _MAKER_TRADE, _BUYER_IS_MAKER)
+        if header.issuperset(MAKER_TRADE):
+            return self._trade_rows(table, MAKER_TRADE, BUYER_IS_MAKER)
         if header.issuperset(("price", "size", "side")) and header & {"ts_ns", "ts_ms"}:
             time = "ts_ns" if "ts_ns" in header else "ts_ms"
-            return self._trade_rows(table, (time, "price", "size", "side"), _SIDES)
+            return self._trade_rows(table, (time, "price", "size", "side"), SIDES)
         raise table.bad_header(_LAYOUTS)
 
     def _trade_rows(self, table: Table, columns: Sequence[str], sides: Mapping[str, int]) -> Iterator[TradeRow]:
@@ -134,9 +134,9 @@ class _Reader:
 
     def _candle_rows(self, table: Table) -> Iterator[TradeRow]:
         bars = self._bars(table)
-        ahead = list(itertools.islice(bars, _BARS_LOOKED_AHEAD))
+        ahead = list(itertools.islice(bars, BARS_LOOKED_AHEAD))
         walk = CandlePath(
-            bar_ns=min((b.ts_ns - a.ts_ns for a, b in itertools.pairwise(ahead)), default=_LONE_BAR_NS),
+            bar_ns=min((b.ts_ns - a.ts_ns for a, b in itertools.pairwise(ahead)), default=LONE_BAR_NS),
             step_e9=self._spec.step_e9,
             order=self._spec.path,
             participation=self._spec.participation,
@@ -155,7 +155,7 @@ class _Reader:
 
     def _bars(self, table: Table) -> Iterator[Bar]:
         prices, sizes = self._prices, self._sizes
-        for cells in table.rows(_CANDLE):
+        for cells in table.rows(CANDLE):
             column = 0
             try:
                 ts_ns = self._time_ns(cells[0], NS_PER_MS, apart_ns=NS_PER_MS)
@@ -172,7 +172,7 @@ class _Reader:
                 column = 5
                 bar = Bar(ts_ns, open_e6, high_e6, low_e6, close_e6, sizes[cells[5]])
             except ValueError as error:
-                raise table.bad_cell(_CANDLE[column], cells[column], error) from error
+                raise table.bad_cell(CANDLE[column], cells[column], error) from error
             yield bar
 
     def _time_ns(self, text: str, unit_ns: int, *, apart_ns: int) -> int:

@@ -6,10 +6,15 @@ from gridkeeper_runtime.settings import Secret, Settings
 
 
 class ShellSettings(Settings, frozen=True, kw_only=True):
-    """`is_tape`: the time announced on `tape.clock` stands for the host's. `prepare`: make tables and streams first."""
+    """`nats_nkey`: the seed of the service's key, where NATS knows services by keys.
+
+    `is_tape`: the time announced on `tape.clock` stands for the host's. `prepare`: make tables and streams first, for
+    which NATS and PostgreSQL must know the service as an administrator.
+    """
 
     nats_url: Secret
     postgres_url: Secret
+    nats_nkey: Secret = ""
     shard: int = 0
     is_tape: bool = False
     prepare: bool = False

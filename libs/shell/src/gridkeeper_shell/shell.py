@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
 from gridkeeper_bus.connection import Bus, connect
+from gridkeeper_bus.inspection import held_stream
+from gridkeeper_bus.permissions import inbox_of
 from gridkeeper_bus.prices import subscribe_clock, subscribe_prices
 from gridkeeper_bus.publisher import JetStreamPublisher
 from gridkeeper_bus.reader import EventReader
 from gridkeeper_bus.requests import Handler, RequestServer
 from gridkeeper_bus.streams import declare_all
+from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.inputs import EventSeen, Input, PriceTick
 from gridkeeper_core.machine import Machine
-from gridkeeper_core.names import app_name, query_subject
+from gridkeeper_core.names import EV_STREAM, app_name, query_subject
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.quiet import Band, Quiet, quiet_subject
 from gridkeeper_core.record import Recorded, decode
@@ -32,10 +35,13 @@ from gridkeeper_eventlog.store import EventStore
 from gridkeeper_runtime import metrics
 from gridkeeper_runtime.health import Health
 from gridkeeper_runtime.logs import Logger
+from gridkeeper_shell.measuring import InputMeter
+from gridkeeper_shell.self_audit import SelfAudit
 from gridkeeper_shell.settings import ShellSettings
 
 Task = Callable[[], Coroutine[Any, Any, None]]
 METRICS_EVERY_S = 1.0
+MEASURE_EV_EVERY_S = 30.0
 HEADS_PATIENCE_S = 4.0
 
 
@@ -43,7 +49,9 @@ class Shell:
     """One deciding service.
 
     `reads` are the services whose events are its inputs. `on_committed` gets the facts of each commit, in order.
-    `band` tells, where it is known, inside of which prices nothing follows. `start`, then `run`, then `close`.
+    `band` tells, where it is known, inside of which prices nothing follows. `make_fold` makes a second machine that
+    folds the same log, to be compared; `measure` sets the service's own metrics each second. `start`, then `run`, then
+    `close`.
     """
 
     def __init__(
@@ -57,6 +65,8 @@ class Shell:
         on_committed: Callable[[list[Recorded]], None] = lambda _: None,
         on_poison: Callable[[Input, Exception], Any] = stop_the_service,
         band: Callable[[], dict[str, Band]] | None = None,
+        make_fold: Callable[[], Machine] | None = None,
+        measure: Callable[[], None] = lambda: None,
     ) -> None:
         self.service = service
         self.settings = settings
@@ -72,7 +82,7 @@ class Shell:
             clock=self.now_ns,
             on_committed=self._on_committed,
             on_poison=on_poison,
-            on_turn=_measure_turn,
+            watcher=InputMeter(),
             is_tape=settings.is_tape,
         )
         self.unready_reasons: Callable[[], list[str]] = list
@@ -81,6 +91,8 @@ class Shell:
         self._takes_prices = takes_prices
         self._tell = on_committed
         self._band = band
+        self._make_fold = make_fold
+        self._measure_own = measure
         self._tape_ns = 0
         self._price_seq: dict[str, int] = {}
         self._stack = AsyncExitStack()
@@ -89,7 +101,12 @@ class Shell:
 
     async def start(self) -> None:
         """Connect, make what is missing if told to, and fold the log. Raises GridkeeperError STORE_LOST."""
-        self.bus: Bus = await connect(self.settings.nats_url, self.service)
+        self.bus: Bus = await connect(
+            self.settings.nats_url,
+            self.service,
+            nkey_seed=self.settings.nats_nkey,
+            inbox_prefix=inbox_of(self.service),
+        )
         self._stack.push_async_callback(self.bus.close)
         self._stack.callback(self.store.close)
         self._stack.callback(self.thread.close)
@@ -121,7 +138,8 @@ class Shell:
                     group.create_task(health.keep_beating()),
                     group.create_task(self._read_events()),
                     group.create_task(self._measure()),
-                    *(group.create_task(task()) for task in tasks),
+                    group.create_task(self._measure_ev()),
+                    *(group.create_task(task()) for task in [*tasks, *self._audits()]),
                 ]
                 working = group.create_task(self._decide_and_publish())
                 await self._subscribe()
@@ -195,9 +213,29 @@ class Shell:
         self._tell(recorded)
 
     async def _measure(self) -> None:
+        metrics.BUILD.labels(version("gridkeeper-core")).set(1)
         while True:
+            metrics.QUEUE_LENGTH.set(self.processor.queued)
+            metrics.INBOX_LAG.set(self.reader.pending if self._reads else 0)
             metrics.OUTBOX_LAG.set(self.outbox.lag)
+            metrics.OUTBOX_WAITING_SINCE.set(self.outbox.waiting_since_s)
+            metrics.READY.set(0 if self.unready() else 1)
+            self._measure_own()
             await asyncio.sleep(METRICS_EVERY_S)
+
+    async def _measure_ev(self) -> None:
+        while True:
+            with suppress(GridkeeperError):  # away for now: the connection's own metrics say so
+                held = await held_stream(self.bus, EV_STREAM)
+                metrics.EV_BYTES.set(held.stored_bytes)
+                metrics.EV_BYTES_MAX.set(held.max_bytes)
+            await asyncio.sleep(MEASURE_EV_EVERY_S)
+
+    def _audits(self) -> list[Task]:
+        if self._make_fold is None or self.settings.is_tape:
+            return []
+        fold = self._make_fold()
+        return [SelfAudit(processor=self.processor, thread=self.thread, fold=fold, log=self.log).run]
 
     # ------------------------------------------------------------ what others ask
 
@@ -237,12 +275,6 @@ class Shell:
                 streams={name: (head.version, head.hash) for name, head in heads.items()},
             )
         )
-
-
-def _measure_turn(inputs: int, events: int, seconds: float) -> None:
-    metrics.INPUTS_HANDLED.inc(inputs)
-    metrics.EVENTS_RECORDED.inc(events)
-    metrics.COMMIT_SECONDS.observe(seconds)
 
 
 async def live(shell: Shell, stop: asyncio.Event, prepare: Callable[[], Awaitable[Iterable[Task]]]) -> None:

@@ -6,20 +6,29 @@ from importlib.metadata import version
 
 import click
 
-from gridkeeper_cli.account_commands import account
-from gridkeeper_cli.audit_commands import audit
-from gridkeeper_cli.doctor import doctor
-from gridkeeper_cli.event_commands import events
-from gridkeeper_cli.eventlog_commands import eventlog
-from gridkeeper_cli.grid_commands import grid
 from gridkeeper_cli.group import GridkeeperGroup
-from gridkeeper_cli.ledger_commands import ledger
-from gridkeeper_cli.preview_command import preview
 from gridkeeper_cli.session import Session, everywhere
-from gridkeeper_cli.up import up
 
-COMMANDS: tuple[click.Command, ...] = (up, preview, grid, account, ledger, events, audit, doctor, eventlog)
-"""Every command; a new one is added here."""
+COMMANDS: dict[str, str] = {
+    "up": "gridkeeper_cli.up:up",
+    "preview": "gridkeeper_cli.preview_command:preview",
+    "backtest": "gridkeeper_cli.backtest_command:backtest",
+    "grid": "gridkeeper_cli.grid_commands:grid",
+    "account": "gridkeeper_cli.account_commands:account",
+    "ledger": "gridkeeper_cli.ledger_commands:ledger",
+    "events": "gridkeeper_cli.event_commands:events",
+    "audit": "gridkeeper_cli.audit_commands:audit",
+    "notify": "gridkeeper_cli.notify_commands:notify",
+    "backup": "gridkeeper_cli.backup_commands:backup",
+    "restore": "gridkeeper_cli.backup_commands:restore",
+    "doctor": "gridkeeper_cli.doctor:doctor",
+    "emergency": "gridkeeper_cli.emergency:emergency",
+    "agent": "gridkeeper_cli.agent_command:agent",
+    "eventlog": "gridkeeper_cli.eventlog_commands:eventlog",
+    "sandbox": "gridkeeper_cli.sandbox_commands:sandbox",
+    "data": "gridkeeper_cli.data_commands:data",
+}
+"""Every command and where it is; a new one is added here. It is imported when it is used: a backtest needs no client."""
 
 
 def _show_version(ctx: click.Context, _param: click.Parameter, *, value: bool) -> None:
@@ -29,7 +38,7 @@ def _show_version(ctx: click.Context, _param: click.Parameter, *, value: bool) -
         ctx.exit()
 
 
-@click.group(cls=GridkeeperGroup)
+@click.group(cls=GridkeeperGroup, commands_at=COMMANDS)
 @click.option(
     "--version",
     is_flag=True,
@@ -50,10 +59,6 @@ def cli() -> None:
       gridkeeper grid create sol-range.toml
       gridkeeper grid list
     """
-
-
-for _command in COMMANDS:
-    cli.add_command(_command)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import click
 
 from gridkeeper_cli import documents
 from gridkeeper_cli.client import Client
+from gridkeeper_cli.group import GridkeeperGroup
 from gridkeeper_cli.render import facts, table
 from gridkeeper_cli.session import Change, Session, changing, everywhere, pass_session
 from gridkeeper_core.errors import GridkeeperError
@@ -32,9 +33,20 @@ _POSITION_COLUMNS = (("market", "market"), ("base", ">base"), ("quote_entry", ">
 _LINE_COLUMNS = (("name", "line"), ("quote", ">quote"))
 
 
-@click.group()
+_ELSEWHERE = {
+    "create": "gridkeeper_cli.account_owner:create",
+    "deposit": "gridkeeper_cli.account_owner:deposit",
+    "withdraw": "gridkeeper_cli.account_owner:withdraw",
+    "delegate": "gridkeeper_cli.account_owner:delegate",
+    "settle": "gridkeeper_cli.account_settling:settle",
+    "adopt": "gridkeeper_cli.account_settling:adopt",
+    "reject": "gridkeeper_cli.account_settling:reject",
+}
+
+
+@click.group(cls=GridkeeperGroup, commands_at=_ELSEWHERE)
 def account() -> None:
-    """Look at accounts, halt and resume them.
+    """Make accounts, pay in and out, look at them, halt and resume them.
 
     \b
     Example:

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from gridkeeper_bus.connection import connect
-from gridkeeper_cli.child_plan import Ports, Servers, Wishes, plan_children, rpc_url, settle_ports
+from gridkeeper_cli.access import settle_access
+from gridkeeper_cli.child_plan import Ports, Servers, Wishes, plan_children, rpc_url, services_of, settle_ports
 from gridkeeper_cli.demo import make_example_grid, set_up_account
 from gridkeeper_cli.example_grid import create_example, let_tape_run
 from gridkeeper_cli.gridkeeper_toml import Configuration
@@ -25,6 +26,7 @@ from gridkeeper_runtime.datadir import RunFile, RunningService, write_run_file
 from gridkeeper_runtime.embedded import EmbeddedNats, EmbeddedPostgres
 from gridkeeper_runtime.logs import Logger
 from gridkeeper_runtime.supervisor import ChildStatus, Supervisor
+from gridkeeper_shell.provision import ProvisionSettings, provision
 
 READY_WITHIN_S = 90.0
 WORK_END_WITHIN_S = 3.0
@@ -58,8 +60,11 @@ class AllInOne:
         self._with_example = with_example
         self._say = say
         self._show = show
-        self._servers = (EmbeddedNats(data_dir), EmbeddedPostgres(data_dir))
+        self._access = settle_access(data_dir)
+        nats = EmbeddedNats(data_dir, authorization=self._access.nats_authorization)
+        self._servers = (nats, EmbeddedPostgres(data_dir))
         self._ports: Ports = {}
+        self._names = services_of(wishes)
         self._started_at = ""
         self._changed = asyncio.Event()
 
@@ -85,7 +90,8 @@ class AllInOne:
         nats, postgres = self._servers
         await supervisor.start_servers(self._servers)
         self._ports = settle_ports(self._data_dir)
-        servers = Servers(nats_url=nats.url, postgres_url=postgres.url)
+        await self._provision()
+        servers = Servers(nats_port=nats.endpoint.port, postgres_url=postgres.url, access=self._access)
         held_for_us = self._wishes.lockstep and self._with_example and self._wishes.hold_after is None
         wishes = msgspec.structs.replace(self._wishes, hold_after=1) if held_for_us else self._wishes
         children = plan_children(self._data_dir, wishes, self._configuration, self._ports, servers)
@@ -104,6 +110,12 @@ class AllInOne:
                 self._say(f"Ready after {time.monotonic() - began_s:.1f} s.")
                 await self._begin_trading(watcher, is_held=held_for_us)
 
+    async def _provision(self) -> None:
+        """Streams, tables and rights, as an administrator; services can make none of them."""
+        nats, postgres = self._servers
+        passwords = msgspec.json.encode(self._access.passwords).decode()
+        await provision(ProvisionSettings(nats_url=nats.url, postgres_url=postgres.url, passwords=passwords))
+
     @asynccontextmanager
     async def _watcher(self, supervisor: Supervisor, nats_url: str) -> AsyncIterator[Watcher]:
         place = Place(
@@ -119,9 +131,11 @@ class AllInOne:
             await bus.close()
 
     async def _make_accounts(self, supervisor: Supervisor) -> None:
+        if SANDBOX not in self._names:
+            return  # money is made on the sandbox only
         await until_ready({SANDBOX: self._ports[SANDBOX]}, supervisor.status, within_s=READY_WITHIN_S)
         for alias, account in self._configuration.accounts.items():
-            if await set_up_account(rpc_url(self._ports), alias, account):
+            if await set_up_account(rpc_url(self._configuration, self._ports), alias, account):
                 self._say(f"Account {alias} was made on the sandbox.")
 
     async def _begin_trading(self, watcher: Watcher, *, is_held: bool) -> None:
@@ -136,7 +150,7 @@ class AllInOne:
             await let_tape_run(watcher.bus)
 
     def _health_ports(self) -> Ports:
-        return {name: port for name, port in self._ports.items() if name != "rpc"}
+        return {name: port for name, port in self._ports.items() if name in self._names}
 
     def _on_change(self, status: ChildStatus) -> None:
         _log.info("A process changed.", child=status.name, state=status.state, pid=status.pid, reason=status.reason)
@@ -154,7 +168,7 @@ class AllInOne:
                 supervisor_pid=os.getpid(),
                 nats_url=nats.url,
                 postgres_url=postgres.url,
-                rpc_url=rpc_url(self._ports),
+                rpc_url=rpc_url(self._configuration, self._ports),
                 services={
                     name: RunningService(pid=pids[name], health_port=port)
                     for name, port in self._health_ports().items()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from gridkeeper_cli.audit_logs import SERVICES, Logs, Progress, opened, unseen
 from gridkeeper_core.audit.copies import Audit, LogAudit, Sent
 from gridkeeper_core.audit.finding import Finding
+from gridkeeper_core.audit.heads import LogHeads
 from gridkeeper_core.errors import GridkeeperError
 
 
@@ -28,6 +29,16 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     logs: tuple[LogReport, ...]
     findings: tuple[Finding, ...]
     finding_count: int
+    price_files: int = 0
+
+    def with_files(self, count: int, findings: Sequence[Finding]) -> VerifyReport:
+        """The same, with what the files of prices are."""
+        return msgspec.structs.replace(
+            self,
+            price_files=count,
+            findings=(*self.findings, *findings),
+            finding_count=self.finding_count + len(findings),
+        )
 
     @property
     def ok(self) -> bool:
@@ -58,18 +69,22 @@ async def verify(
     *,
     services: Sequence[str] = SERVICES,
     progress: Progress = unseen,
+    kept: Mapping[str, LogHeads] | None = None,
 ) -> VerifyReport:
     """Look at every event of the shard, once in PostgreSQL and once on EV. Raises GridkeeperError STORE_LOST.
 
-    Services may go on working: what they write meanwhile is left out.
+    Services may go on working: what they write meanwhile is left out. `kept` are heads that were exported earlier, by
+    app: what they name must still be there, unchanged.
     """
     async with opened(postgres_url, nats_url, shard, services) as logs:
-        return await verify_logs(logs, progress)
+        return await verify_logs(logs, progress, kept)
 
 
-async def verify_logs(logs: Logs, progress: Progress = unseen) -> VerifyReport:
+async def verify_logs(
+    logs: Logs, progress: Progress = unseen, kept: Mapping[str, LogHeads] | None = None
+) -> VerifyReport:
     """The same for logs that are open."""
-    audit = Audit(tuple(logs.stores), logs.shard)
+    audit = Audit(tuple(logs.stores), logs.shard, kept)
     heads = await logs.head_ids()
     total, done = await logs.last_sequence(), 0
     async for batch in logs.messages(lambda: all(audit.logs[s].on_ev_to >= head for s, head in heads.items())):
@@ -79,6 +94,7 @@ async def verify_logs(logs: Logs, progress: Progress = unseen) -> VerifyReport:
         progress(done, max(done, total))
     for service, head_id in heads.items():
         await _finish(logs, service, audit.logs[service], head_id)
+        audit.logs[service].end()
     reports = (_report(log, heads[service]) for service, log in audit.logs.items())
     return VerifyReport(logs=tuple(reports), findings=audit.findings(), finding_count=audit.finding_count)
 

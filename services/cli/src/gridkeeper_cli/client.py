@@ -15,13 +15,24 @@ from gridkeeper_bus.prices import last_price
 from gridkeeper_bus.reader import BusMessage
 from gridkeeper_bus.requests import request
 from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.inputs import CommandBody
 from gridkeeper_core.ledger import views as ledger
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.names import command_subject, query_subject
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import Recorded, decode
-from gridkeeper_core.requests import AccountView, CommandReply, CommandRequest, GridDetail, GridQuery, GridView
+from gridkeeper_core.requests import (
+    AccountView,
+    ChannelState,
+    CommandReply,
+    CommandRequest,
+    EditQuery,
+    EditView,
+    GridDetail,
+    GridQuery,
+    GridView,
+)
 
 SHARD = 0
 CONNECT_PATIENCE_S = 3.0
@@ -53,6 +64,12 @@ class Client:
         """One grid. Raises GridkeeperError GRID_UNKNOWN."""
         return await self._query("strategy", "grid", GridDetail, grid_id)
 
+    async def edit_plan(self, grid_id: str, config: GridConfig) -> EditView:
+        """What an edit would do to a grid. Raises GridkeeperError GRID_UNKNOWN and the reasons against the edit."""
+        body = msgspec.json.encode(EditQuery(id=grid_id, config=config))
+        answer = await request(self._bus, query_subject(SHARD, "strategy", "edit"), body)
+        return msgspec.json.decode(answer, type=EditView)
+
     async def accounts(self) -> list[AccountView]:
         """All accounts, as execution sees them."""
         return await self._query("execution", "accounts", list[AccountView])
@@ -65,6 +82,10 @@ class Client:
                 return account
         expected = " or ".join(account.alias for account in accounts)
         raise GridkeeperError("ACCOUNT_UNKNOWN", field="account", value=alias, expected=expected)
+
+    async def reconcile(self) -> list[AccountView]:
+        """All accounts, after each was read from the venue and compared with the record; leads to a snapshot of each."""
+        return await self._query("execution", "reconcile", list[AccountView])
 
     async def markets(self) -> list[MarketSpec]:
         """The markets the venue has."""
@@ -86,6 +107,10 @@ class Client:
     async def account_books(self, alias: str) -> ledger.AccountView:
         """The books of an account. Raises GridkeeperError ACCOUNT_UNKNOWN."""
         return await self._query("ledger", "account", ledger.AccountView, alias)
+
+    async def channels(self) -> list[ChannelState]:
+        """How far each of the notifier's channels has got."""
+        return await self._query("notifier", "channels", list[ChannelState])
 
     async def price(self, market: str) -> Price | None:
         """The newest price of a market, None where there is none."""

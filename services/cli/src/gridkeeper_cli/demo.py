@@ -17,7 +17,7 @@ from gridkeeper_core.market import round_half_even_to
 from gridkeeper_core.units import E6, e6_text
 from gridkeeper_drift.keys import make_key_file
 from gridkeeper_drift.opening import AccountConfig, drift_venue
-from gridkeeper_drift.sender import Landed
+from gridkeeper_drift.owner import OwnerDesk
 from gridkeeper_lab.tape import Tape, TapeSpec
 from gridkeeper_runtime.files import make_private_directory, write_private
 
@@ -38,6 +38,7 @@ rpc = ""                             # empty: the sandbox that `gridkeeper up` s
 authority = "{authority}"
 sub_account = 0
 signer = "file:{signer}"
+owner_key = true                     # the demo's key may do everything; for real money set a delegate
 
 [feeds]
 {market} = {source}
@@ -120,14 +121,12 @@ async def set_up_account(rpc_url: str, alias: str, account: AccountEntry) -> boo
 
     Raises GridkeeperError RPC_FAILED; RpcUnreachableError where the sandbox is away.
     """
-    config = AccountConfig(alias, account.authority, account.sub_account, account.signer)
+    config = AccountConfig(alias, account.authority, account.sub_account, account.signer, owner_key=True)
     async with drift_venue(rpc_url, [config]) as venue:
         if alias in await venue.read_accounts():
             return False
         await asyncio.to_thread(_fund, rpc_url, account.authority)
-        outcome = await venue.set_up_account(alias, "gridkeeper", DEPOSIT_E6)
-        if not isinstance(outcome, Landed) or outcome.error is not None:
-            raise GridkeeperError("RPC_FAILED", field="demo account", detail=f"It could not be made: {outcome}.")
+        await OwnerDesk(venue, alias).create("gridkeeper", DEPOSIT_E6)
         return True
 
 

@@ -78,8 +78,28 @@ def grid_detail(detail: requests.GridDetail, books: ledger.GridView | None) -> D
             for cell, (size, held, cycles) in enumerate(cells)
         ],
         "orders": [order(o) for o in detail.orders],
+        "pauses": [{"code": p.code, "meaning": p.meaning, "told": p.told} for p in detail.pauses],
+        "flag": detail.flag,
+        "flag_until": iso_utc(detail.flag_until_ns) if detail.flag_until_ns else None,
+        "why": [level(reason) for reason in detail.reasons],
         "books": None if books is None else grid_books(books),
         "source": detail.source,
+    }
+
+
+def level(view: requests.LevelView) -> Document:
+    """One level and why its order is live or not; `until` is when the reason ends by time alone."""
+    return {
+        "level": view.level,
+        "price": e6_text(view.price_e6),
+        "side": view.side,
+        "cell": view.cell if view.side else None,
+        "size": e9_text(view.size_e9),
+        "code": view.code,
+        "meaning": view.meaning,
+        "intent": view.intent_id,
+        "until": iso_utc(view.until_ns) if view.until_ns else None,
+        "detail": view.detail,
     }
 
 
@@ -87,6 +107,7 @@ def order(view: requests.OrderView) -> Document:
     """One order of a grid. `unwanted` says why it is to go, empty = it stays."""
     return {
         "intent": view.intent_id,
+        "kind": view.kind,
         "side": view.side,
         "cell": view.cell,
         "price": e6_text(view.price_e6),

@@ -1,4 +1,4 @@
-"""`gridkeeper grid`: create, list, show, pause, resume and stop grids."""
+"""`gridkeeper grid`: list, show, pause and resume grids; the other verbs have modules of their own."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import asyncio
 
 import click
 import msgspec
+from rich.console import RenderableType
 
 from gridkeeper_cli import documents
 from gridkeeper_cli.client import Client
+from gridkeeper_cli.grid_clone import clone
 from gridkeeper_cli.grid_create import create
+from gridkeeper_cli.grid_edit import edit
+from gridkeeper_cli.grid_explain import explain
+from gridkeeper_cli.grid_flag import flag_grid
 from gridkeeper_cli.grid_stop import stop
 from gridkeeper_cli.render import facts, table, with_cents
 from gridkeeper_cli.session import Change, Session, changing, everywhere, pass_session
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.inputs import PauseGrid, ResumeGrid
 from gridkeeper_core.ledger import views as ledger
-from gridkeeper_core.requests import GridDetail, GridView
+from gridkeeper_core.requests import GridDetail, GridView, LevelView
 from gridkeeper_core.units import e9_text
 
 CANCELLED_WITHIN_S = 30.0
@@ -36,7 +41,17 @@ _COLUMNS = (
     ("fees", ">fees"),
     ("funding", ">funding"),
 )
+_LEVEL_COLUMNS = (
+    ("level", ">level"),
+    ("price", ">price"),
+    ("side", "order"),
+    ("size", ">size"),
+    ("filled", ">filled"),
+    ("code", "code"),
+    ("why", "detail"),
+)
 _ORDER_COLUMNS = (
+    ("kind", "kind"),
     ("side", "side"),
     ("cell", ">cell"),
     ("price", ">price"),
@@ -103,10 +118,59 @@ def show(session: Session, grid_id: str) -> None:
     extent = f"{document['lower']} to {document['upper']}, {len(detail.sizes_e9)} cells holding {held}"
     session.answer(
         {"grid": document},
-        facts([*shown, ("range", extent), ("turns", detail.view.turns), ("updated", document["updated"])]),
+        facts(
+            [
+                *shown,
+                ("range", extent),
+                ("turns", detail.view.turns),
+                ("flag", _flag_text(document)),
+                ("updated", document["updated"]),
+            ]
+        ),
+        *[f"{pause.code}: {pause.meaning} {pause.told}".rstrip() for pause in detail.pauses],
         "",
-        table(_ORDER_COLUMNS, document["orders"]) if document["orders"] else "It has no order on the venue.",
+        table(_LEVEL_COLUMNS, _levels_shown(detail)) if detail.reasons else "It has no levels yet.",
+        *_other_orders(detail, document),
     )
+
+
+def _flag_text(document: documents.Document) -> str:
+    until = f" until {document['flag_until']}" if document["flag_until"] else ""
+    return f"{document['flag']}{until}"
+
+
+def _levels_shown(detail: GridDetail) -> list[documents.Document]:
+    """The highest first. Of what waits outside of the window only the ends are shown: `explain` has them all."""
+    orders = {order.intent_id: order for order in detail.orders}
+    shown: list[documents.Document] = []
+    hidden = 0
+    last = len(detail.reasons) - 1
+    for view in reversed(detail.reasons):
+        if view.code == "WINDOW" and 0 < view.level < last:
+            hidden += 1
+            continue
+        if hidden:
+            shown.append(_blank(f"{hidden} more", "WINDOW"))
+            hidden = 0
+        order = orders.get(view.intent_id)
+        row = documents.level(view)
+        shown.append({**row, "filled": e9_text(order.filled_e9) if order else "", "why": _why(view)})
+    return [*shown, _blank(f"{hidden} more", "WINDOW")] if hidden else shown
+
+
+def _blank(level: str, code: str) -> documents.Document:
+    return {"level": level, "price": "", "side": "", "size": "", "filled": "", "code": code, "why": ""}
+
+
+def _why(view: LevelView) -> str:
+    return "" if view.code in ("ORDER", "GAP", "WINDOW") else view.detail
+
+
+def _other_orders(detail: GridDetail, document: documents.Document) -> list[RenderableType]:
+    """Stops, closing orders, and those that an edit left behind."""
+    told = {view.intent_id for view in detail.reasons}
+    rest = [order for order in document["orders"] if order["intent"] not in told]
+    return ["", "Other orders:", table(_ORDER_COLUMNS, rest)] if rest else []
 
 
 @grid.command()
@@ -157,8 +221,8 @@ def resume(session: Session, grid_id: str, change: Change) -> None:
     session.answer(_changed(detail, change), told)
 
 
-grid.add_command(create)
-grid.add_command(stop)
+for _command in (create, stop, edit, clone, flag_grid, explain):
+    grid.add_command(_command)
 
 
 def _orders_left(detail: GridDetail, *, keep: bool) -> str:

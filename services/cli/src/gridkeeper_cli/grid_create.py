@@ -11,12 +11,12 @@ import msgspec
 from gridkeeper_cli.client import Client
 from gridkeeper_cli.documents import Document
 from gridkeeper_cli.grid_file import Assumptions, GridFile, Previewed, preview_live, read_grid_file
-from gridkeeper_cli.preview_command import assuming, assumptions, show
+from gridkeeper_cli.preview_command import assuming, show
 from gridkeeper_cli.session import Change, Session, changing, everywhere, pass_session
 from gridkeeper_core.errors import CATALOGUE, GridkeeperError
 from gridkeeper_core.events import GridOpened, GridRejected
 from gridkeeper_core.grid.config import GridConfig
-from gridkeeper_core.grid.preview_checks import check_accepted, open_refusals
+from gridkeeper_core.grid.preview_checks import open_refusals
 from gridkeeper_core.inputs import ProposeGrid
 from gridkeeper_core.names import stream
 from gridkeeper_core.record import Recorded
@@ -27,7 +27,7 @@ OUTCOME_WITHIN_S = 60.0
 DECIDED = ("grid.opened.v1", "grid.rejected.v1")
 
 
-class _Created(msgspec.Struct, frozen=True, kw_only=True):
+class Created(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to the proposal, and what was decided about it, if that was waited for."""
 
     reply: CommandReply
@@ -45,10 +45,7 @@ def create(
     session: Session,
     grid_file: Path,
     check: bool,  # noqa: FBT001 - click hands options over by name
-    price: str | None,
-    sol_price: str | None,
-    sigma: str | None,
-    transaction_lamports: int,
+    assumed: Assumptions,
     accepted: tuple[str, ...],
     change: Change,
 ) -> None:
@@ -61,14 +58,12 @@ def create(
       gridkeeper grid create sol-range.toml --check
       gridkeeper grid create sol-range.toml --reason "range trade"
     """
-    check_accepted(accepted)
     file = read_grid_file(grid_file)
-    assumed = assumptions(price, sol_price, sigma, transaction_lamports)
     if check:
         show(session, session.ask(lambda client: _checked(client, file, assumed)), accepted)
         return
-    created = session.ask(lambda client: _create(client, file, assumed, accepted, change))
-    document, sentence = _told(file, created, change)
+    created = session.ask(lambda client: propose(client, file, assumed, accepted, change))
+    document, sentence = told(file, created, change)
     session.answer(document, sentence)
 
 
@@ -99,9 +94,10 @@ async def _check_account(client: Client, config: GridConfig) -> None:
         )
 
 
-async def _create(
+async def propose(
     client: Client, file: GridFile, assumed: Assumptions, accepted: tuple[str, ...], change: Change
-) -> _Created:
+) -> Created:
+    """Propose the grid of a file and wait for the decision. Raises GridkeeperError with what speaks against it."""
     # Where the id is known already the service has to answer: the same --key again gets the first answer.
     if all(grid.id != file.config.grid_id for grid in await client.grids()):
         await _check_account(client, file.config)
@@ -113,15 +109,16 @@ async def _create(
         "grid", file.config.grid_id, "propose", body, key=change.key, author=change.author, reason=change.reason
     )
     if not change.wait:
-        return _Created(reply=reply, decided=None)
+        return Created(reply=reply, decided=None)
     decided = await client.outcome(stream("grid", file.config.grid_id), DECIDED, OUTCOME_WITHIN_S)
     if decided is None:
         detail = f"Grid {file.config.grid_id} is proposed, but nothing was decided within {OUTCOME_WITHIN_S:.0f} s."
         raise GridkeeperError("SERVICE_SILENT", field="grid.id", value=file.config.grid_id, detail=detail)
-    return _Created(reply=reply, decided=decided)
+    return Created(reply=reply, decided=decided)
 
 
-def _told(file: GridFile, created: _Created, change: Change) -> tuple[Document, str]:
+def told(file: GridFile, created: Created, change: Change) -> tuple[Document, str]:
+    """What became of a proposal, as document and sentence. Raises GridkeeperError with why it was rejected."""
     config = file.config
     document: Document = {"id": config.grid_id, "market": config.market, "account": config.account, "key": change.key}
     match created.decided.fact if created.decided else None:

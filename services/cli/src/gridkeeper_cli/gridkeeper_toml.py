@@ -5,46 +5,121 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
+from gridkeeper_core.alerts.policy import Route
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.names import MARKET_PATTERN, check_id
+from gridkeeper_core.units import E6, parse_scaled
+from gridkeeper_notifier.policy import PolicyWords
 
 SYNTHETIC = "synthetic"
 REPLAY = "replay:"
-LATER_SOURCES = ("pyth", "drift")
-SOURCES = "synthetic or replay:FILE"
+PYTH = "pyth"
+DRIFT = "drift"
+LIVE_SOURCES = (PYTH, DRIFT)
+SOURCES = "synthetic, pyth, drift or replay:FILE"
+Profile = Literal["demo", "paper", "drift"]
+SUB_ACCOUNT_MAX = 65_535
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
 _MISSING_FIELD = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _PLACE = re.compile(r" - at `(?P<path>[^`]*)`$")
 
 
 class AccountEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[accounts.NAME]`: one sub-account. An empty `rpc` is the sandbox that `up` starts."""
+    """`[accounts.NAME]`: one sub-account. An empty `rpc` is the sandbox that `up` starts.
+
+    `rpc2` is asked where `rpc` is away, and before a difference is believed; `rate_limit` is requests per second to
+    each (0: as suits the profile). `signer` is `file:/path` (mode 0600) or `agent:/path/of/socket`; that it may be the
+    owner's own key has to be allowed by `owner_key`. `priority_fee`: micro-lamports per compute unit, or
+    `recent:<cap>`. The last four are decimal text, "" for none.
+    """
 
     venue: str = "drift"
     rpc: str = ""
+    rpc2: str = ""
     authority: str
     sub_account: int = 0
     signer: str
+    owner_key: bool = False
+    priority_fee: str = "0"
+    rate_limit: int = 0
+    settle_above: str = ""
+    max_gross: str = ""
+    max_per_market: str = ""
+    max_collateral_share: str = ""
+
+    @property
+    def may_be_owner(self) -> bool:
+        """Whether the signer may be the owner's own key: where it is said so, and on the sandbox's play money."""
+        return self.owner_key or not self.rpc
+
+    def __repr__(self) -> str:
+        # An endpoint's URL may hold a token.
+        return f"AccountEntry({self.authority}, {self.sub_account})"
+
+
+class PricesEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[prices]`: where live prices are read. `hermes` is Pyth's server; `rpc` (default: the accounts') has oracles.
+
+    `pyth_ids` names Pyth's feed of a market that is not known: market -> 64 hexadecimal digits.
+    """
+
+    hermes: str = ""
+    rpc: str = ""
+    pyth_ids: dict[str, str] = {}
+
+
+class SandboxEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[sandbox]`: how the sandbox that `up` starts fills orders, and what goes wrong there (`scenario`: a file)."""
+
+    fill_model: Literal["through", "queue", "touch"] = "through"
+    queue_ahead_e4: int = 0
+    spread_bps: int = 0
+    scenario: str = ""
 
 
 class NotifyEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[notify]`: where messages go besides the terminal. The URL may hold a token."""
+    """`[notify]`: where messages go besides the terminal, and when. URLs may hold tokens, and are never shown.
+
+    `channels`: name -> URL as Apprise knows it. `alerts_port`: where Alertmanager is listened to (0 = nowhere). The
+    other settings are explained at the notifier's `PolicyWords`.
+    """
 
     webhook: str = ""
+    channels: dict[str, str] = {}
+    alerts_port: int = 0
+    alertmanager_silent_s: int = 0
+    routes: tuple[Route, ...] = ()
+    quiet_hours: str = ""
+    heartbeat: str = ""
+    utc_offset: str = "+00:00"
+    burst: int = 3
+    period_s: int = 300
+    digest_every_s: int = 600
 
     def __repr__(self) -> str:
         return "NotifyEntry(…)"
 
+    def policy_words(self) -> PolicyWords:
+        """Routes, times and limits."""
+        return msgspec.convert(self, PolicyWords, from_attributes=True)
+
+    def channel_names(self) -> tuple[str, ...]:
+        """The terminal, the webhook where there is one, and each channel."""
+        return ("terminal", *(("webhook",) if self.webhook else ()), *self.channels)
+
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file. `feeds`: market -> `synthetic` or `replay:FILE`."""
+    """The whole file. `feeds`: market -> `synthetic`, `pyth`, `drift` or `replay:FILE`."""
 
     accounts: dict[str, AccountEntry]
     feeds: dict[str, str]
     notify: NotifyEntry = NotifyEntry()
+    prices: PricesEntry = PricesEntry()
+    sandbox: SandboxEntry = SandboxEntry()
 
 
 def read_configuration(path: Path) -> Configuration:
@@ -65,14 +140,23 @@ def parse_configuration(text: str, path: Path) -> Configuration:
     except msgspec.ValidationError as error:
         raise _wrong(path, str(error)) from error
     for alias, account in configuration.accounts.items():
-        check_id(alias, "accounts")
-        if account.venue != "drift":
-            raise GridkeeperError("BAD_VALUE", field=f"accounts.{alias}.venue", value=account.venue, expected="drift")
+        _check_account(alias, account)
     if not configuration.accounts or not configuration.feeds:
         missing = "feeds" if configuration.accounts else "accounts"
         raise GridkeeperError("MISSING_KEY", field=missing, expected="at least one entry")
+    _check_notify(configuration.notify)
     feeds = {market: check_feed(market, source, path.parent) for market, source in configuration.feeds.items()}
     return msgspec.structs.replace(configuration, feeds=feeds)
+
+
+def _check_notify(entry: NotifyEntry) -> None:
+    for name in entry.channels:
+        if name in ("terminal", "webhook"):
+            raise GridkeeperError("BAD_VALUE", field="notify.channels", value=name, expected="a name of your own")
+    try:
+        entry.policy_words().policy(entry.channel_names())
+    except ValueError as error:
+        raise GridkeeperError("BAD_VALUE", field="notify", detail=f"[notify]: {error}.") from error
 
 
 def check_feed(market: str, source: str, folder: Path) -> str:
@@ -82,10 +166,7 @@ def check_feed(market: str, source: str, folder: Path) -> str:
     """
     if not MARKET_PATTERN.fullmatch(market):
         raise GridkeeperError("BAD_VALUE", field="feeds", value=market, expected="a market such as SOL-PERP")
-    if source in LATER_SOURCES:
-        detail = f"Live prices from {source} are not in this release."
-        raise GridkeeperError("BAD_VALUE", field=f"feeds.{market}", value=source, expected=SOURCES, detail=detail)
-    if source == SYNTHETIC:
+    if source == SYNTHETIC or source in LIVE_SOURCES:
         return source
     if not source.startswith(REPLAY) or not source.removeprefix(REPLAY):
         raise GridkeeperError("BAD_VALUE", field=f"feeds.{market}", value=source, expected=SOURCES)
@@ -99,6 +180,61 @@ def check_feed(market: str, source: str, folder: Path) -> str:
 def replayed_files(source: str) -> list[Path]:
     """The recorded files of a source; empty for a synthetic one."""
     return [Path(name) for name in source.removeprefix(REPLAY).split(",")] if source.startswith(REPLAY) else []
+
+
+def check_profile(configuration: Configuration, profile: Profile) -> None:
+    """Raises GridkeeperError BAD_VALUE where the file does not suit the profile.
+
+    Demo and paper trade on the sandbox only, drift on one endpoint that the file names and at live prices.
+    """
+    for alias, account in configuration.accounts.items():
+        on_sandbox = not account.rpc
+        if on_sandbox == (profile == "drift"):
+            expected = "the URL of an endpoint" if on_sandbox else 'rpc = "" (the sandbox)'
+            detail = f"The profile {profile} trades on {'an endpoint' if on_sandbox else 'its own sandbox only'}."
+            raise GridkeeperError(
+                "BAD_VALUE", field=f"accounts.{alias}.rpc", value=account.rpc, expected=expected, detail=detail
+            )
+    first_alias, first = next(iter(configuration.accounts.items()))
+    for alias, account in configuration.accounts.items():
+        for name in ("rpc", "rpc2", "priority_fee", "rate_limit"):
+            if getattr(account, name) != getattr(first, name):
+                raise GridkeeperError(
+                    "BAD_VALUE",
+                    field=f"accounts.{alias}.{name}",
+                    expected=f"as in accounts.{first_alias}",
+                    detail="All accounts of one Gridkeeper use one endpoint in one way.",
+                    do="Run another Gridkeeper with another --data-dir for another endpoint.",
+                )
+    for market, source in configuration.feeds.items():
+        if profile == "drift" and source == SYNTHETIC:
+            raise GridkeeperError("BAD_VALUE", field=f"feeds.{market}", value=source, expected="pyth or drift")
+        if profile != "drift" and source == DRIFT and not configuration.prices.rpc:
+            raise GridkeeperError(
+                "MISSING_KEY", field="prices.rpc", detail="The sandbox has no prices of its own.",
+                do="Name an endpoint with Drift's oracles: [prices] rpc = \"https://…\".",
+            )  # fmt: skip
+
+
+def _check_account(alias: str, account: AccountEntry) -> None:
+    field = f"accounts.{alias}"
+    check_id(alias, "accounts")
+    if account.venue != "drift":
+        raise GridkeeperError("BAD_VALUE", field=f"{field}.venue", value=account.venue, expected="drift")
+    if not account.signer.startswith(("file:", "agent:")):
+        raise GridkeeperError("BAD_VALUE", field=f"{field}.signer", expected="file:/path or agent:/path")
+    for name in ("rpc", "rpc2"):
+        url = getattr(account, name)
+        if url and not url.startswith(("http://", "https://")):
+            raise GridkeeperError("BAD_VALUE", field=f"{field}.{name}", expected="a URL with http:// or https://")
+    if not 0 <= account.sub_account <= SUB_ACCOUNT_MAX:
+        expected = f"0 to {SUB_ACCOUNT_MAX}"
+        raise GridkeeperError("BAD_VALUE", field=f"{field}.sub_account", value=account.sub_account, expected=expected)
+    if account.rate_limit < 0:
+        raise GridkeeperError("BAD_VALUE", field=f"{field}.rate_limit", value=account.rate_limit, expected="0 or more")
+    for name in ("settle_above", "max_gross", "max_per_market", "max_collateral_share"):
+        if text := getattr(account, name):
+            parse_scaled(text, E6, f"{field}.{name}")
 
 
 def _wrong(path: Path, sentence: str) -> GridkeeperError:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, cast
 
 import click
 
@@ -18,7 +19,26 @@ DONE, REFUSED, WRONG_USAGE = 0, 1, 2
 
 
 class GridkeeperGroup(click.Group):
-    """Exit codes: 0 done, 1 refused or a check failed, 2 wrong usage."""
+    """Exit codes: 0 done, 1 refused or a check failed, 2 wrong usage.
+
+    `commands_at` says where each command is (`module:name`); a command's module is imported when it is asked for.
+    """
+
+    def __init__(self, *args: Any, commands_at: Mapping[str, str] | None = None, **extra: Any) -> None:
+        super().__init__(*args, **extra)
+        self._commands_at = dict(commands_at or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every name, in the order of the alphabet."""
+        return sorted({*super().list_commands(ctx), *self._commands_at})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, imported now if it was not before."""
+        place = self._commands_at.get(cmd_name)
+        if place is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = place.partition(":")
+        return cast(click.Command, getattr(importlib.import_module(module), name))
 
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Run one command and end the process."""

@@ -5,10 +5,15 @@ from __future__ import annotations
 import click
 
 from gridkeeper_cli import documents
+from gridkeeper_cli.ledger_export import export
+from gridkeeper_cli.ledger_from_csv import from_csv
+from gridkeeper_cli.ledger_proof import proof
+from gridkeeper_cli.ledger_statement import read_statement, show_statement
 from gridkeeper_cli.render import facts, table, with_cents
 from gridkeeper_cli.session import Session, everywhere, pass_session
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.ledger import views
+from gridkeeper_runtime.datadir import read_run_file
 
 _COLUMNS = (
     ("id", "grid"),
@@ -41,16 +46,23 @@ def ledger() -> None:
 
 @ledger.command()
 @click.argument("grid_id", metavar="[ID]", required=False, default="")
+@click.option("--turns", is_flag=True, help="The grid's statement: every turn, each cell, yearly rates, drawdown.")
 @everywhere
 @pass_session
-def show(session: Session, grid_id: str) -> None:
+def show(session: Session, grid_id: str, turns: bool) -> None:  # noqa: FBT001  # click passes options by name
     """Show the books of one grid, line by line, or of all grids.
 
     \b
     Example:
       gridkeeper ledger show
-      gridkeeper ledger show sol-range --json
+      gridkeeper ledger show sol-range --turns --json
     """
+    if turns:
+        if not grid_id:
+            raise GridkeeperError("BAD_USAGE", field="ID", expected="the grid whose turns are wanted")
+        price_e6 = _only(session.ask(lambda client: client.books(grid_id)), grid_id).result.price_e6
+        show_statement(session, read_statement(read_run_file(session.data_dir).postgres_url, grid_id, price_e6))
+        return
     books = session.ask(lambda client: client.books(grid_id))
     if not grid_id:
         rows = [documents.grid_books(view) for view in books]
@@ -58,6 +70,10 @@ def show(session: Session, grid_id: str) -> None:
         session.answer({"grids": rows}, told)
         return
     _show_one(session, _only(books, grid_id))
+
+
+for _command in (from_csv, proof, export):
+    ledger.add_command(_command)
 
 
 def _only(books: list[views.GridView], grid_id: str) -> views.GridView:

@@ -9,12 +9,18 @@ from rich.console import RenderableType
 from gridkeeper_cli.documents import Document, optional_e6
 from gridkeeper_cli.grid_file import Previewed
 from gridkeeper_cli.render import facts, table
+from gridkeeper_core.grid.expectation import Expectation
 from gridkeeper_core.grid.preview import Preview
 from gridkeeper_core.grid.preview_checks import Refusal, open_refusals
-from gridkeeper_core.grid.preview_money import Expectation, Inventory, Turn
+from gridkeeper_core.grid.preview_money import Inventory, Turn
+from gridkeeper_core.grid.preview_stops import StopLine
 from gridkeeper_core.units import E4, decimal_text, e6_text, e9_text
 
 _ROWS_SHOWN = 40
+_METHODS = {
+    "closed form": "closed form, the account holds nothing else",
+    "search": "search with the venue's margin function, the whole account counted",
+}
 _LEVEL_COLUMNS = (
     ("level", ">level"),
     ("price", ">price"),
@@ -32,6 +38,7 @@ def document(previewed: Previewed, accepted: Sequence[str]) -> Document:
         "id": p.grid_id,
         "market": p.market,
         "account": p.account,
+        "direction": p.direction,
         "price": e6_text(p.price_e6),
         "gap": p.gap,
         "intervals": len(p.turns),
@@ -44,6 +51,10 @@ def document(previewed: Previewed, accepted: Sequence[str]) -> Document:
         "break_even_spacing": e6_text(p.break_even_ratio_e6),
         "at_lower": _inventory(p.at_lower),
         "at_upper": _inventory(p.at_upper),
+        "entry": _entry(p),
+        "funding_per_hour": None if p.funding_hour_e9 is None else e9_text(p.funding_hour_e9),
+        "stops": [_stop(line) for line in p.stops],
+        "start_trigger": optional_e6(p.start_trigger_e6),
         "window": {"buys": p.window.buys, "sells": p.window.sells, "margin": e6_text(p.window.margin_e6)},
         "expectation": _expectation(p.expectation),
         "levels": levels(p),
@@ -114,8 +125,23 @@ def _inventory(held: Inventory) -> Document:
         "average_entry": optional_e6(held.average_entry_e6),
         "loss": e6_text(held.loss_e6),
         "liquidation": optional_e6(held.liquidation_e6),
-        "liquidation_method": "closed form, the account holds nothing else",
+        "liquidation_method": _METHODS[held.method],
+        "funding_day": optional_e6(held.funding_day_e6),
     }
+
+
+def _entry(p: Preview) -> Document | None:
+    if p.entry is None:
+        return None
+    return {
+        "base": e9_text(p.entry.base_e9),
+        "quote": e6_text(p.entry.quote_e6),
+        "taker_fee": e6_text(p.entry.taker_fee_e6),
+    }
+
+
+def _stop(line: StopLine) -> Document:
+    return {"kind": line.kind, "price": e6_text(line.price_e6), "total_pnl": optional_e6(line.total_e6)}
 
 
 def _expectation(e: Expectation) -> Document:
@@ -129,7 +155,9 @@ def _expectation(e: Expectation) -> Document:
         "sigma_day": optional_e6(e.sigma_day_e6),
         "harvest_day": optional_e6(e.harvest_day_e6),
         "costs_day": optional_e6(e.costs_day_e6),
-        "total_pnl_day": None if e.costs_day_e6 is None else e6_text(-e.costs_day_e6),
+        "spread_ratio": e6_text(e.spread_ratio_e6),
+        "renewals_day": optional_e6(e.renewals_day_e6),
+        "total_pnl_day": optional_e6(e.total_day_e6),
     }
 
 
@@ -152,8 +180,9 @@ def _refusal(refusal: Refusal, accepted: Sequence[str]) -> Document:
 
 def _headline(p: Preview) -> str:
     lowest, highest = p.levels[0], p.levels[-1]
+    direction = "" if p.direction == "neutral" else f"{p.direction}, "
     return (
-        f"{p.grid_id}: {len(p.turns)} intervals on {p.market}, {e6_text(lowest.price_e6)} to "
+        f"{p.grid_id}: {direction}{len(p.turns)} intervals on {p.market}, {e6_text(lowest.price_e6)} to "
         f"{e6_text(highest.price_e6)}, price {e6_text(p.price_e6)}, account {p.account}"
     )
 
@@ -167,11 +196,42 @@ def _money(p: Preview) -> list[tuple[str, str]]:
         ("profit per turn", f"{_profit(least)} to {_profit(most)}, after fees"),
         ("transactions per turn", "not counted: give --sol-price" if transaction is None else e6_text(transaction)),
         ("break-even spacing", f"{percent(p.break_even_ratio_e6)} (yours: {_spacing_text(p)})"),
-        ("worst long", _inventory_text(p.at_lower)),
-        ("worst short", _inventory_text(p.at_upper)),
+        *([("first position", _entry_text(p))] if p.entry is not None else []),
+        ("at the lower end", _inventory_text(p.at_lower)),
+        ("at the upper end", _inventory_text(p.at_upper)),
+        ("funding", _funding_text(p)),
         ("live orders", f"{p.window.buys} buys, {p.window.sells} sells, margin {e6_text(p.window.margin_e6)}"),
+        *([("starts at", e6_text(p.start_trigger_e6))] if p.start_trigger_e6 is not None else []),
+        *[(line.kind, _stop_text(line)) for line in p.stops],
         ("stops itself at a loss of", _loss_text(p)),
     ]
+
+
+def _entry_text(p: Preview) -> str:
+    assert p.entry is not None
+    verb = "buys" if p.entry.base_e9 > 0 else "sells"
+    return (
+        f"{verb} {e9_text(abs(p.entry.base_e9))} for {e6_text(p.entry.quote_e6)} at the price "
+        f"(up to {e6_text(p.entry.taker_fee_e6)} in fees where it takes)"
+    )
+
+
+def _funding_text(p: Preview) -> str:
+    if p.funding_hour_e9 is None:
+        return "unknown: give recorded rates with --funding FILE"
+    ends = (("lower", p.at_lower), ("upper", p.at_upper))
+    told = [f"{_received(held.funding_day_e6 or 0)} a day at the {name} end" for name, held in ends]
+    return f"{', '.join(told)} (at a mean rate of {e9_text(p.funding_hour_e9)} per hour, which changes)"
+
+
+def _received(quote_e6: int) -> str:
+    return f"pays {e6_text(-quote_e6)}" if quote_e6 < 0 else f"receives {e6_text(quote_e6)}"
+
+
+def _stop_text(line: StopLine) -> str:
+    if line.total_e6 is None:
+        return e6_text(line.price_e6)
+    return f"{e6_text(line.price_e6)}, total {e6_text(line.total_e6)} if the price goes straight there"
 
 
 def _loss_text(p: Preview) -> str:
@@ -194,12 +254,16 @@ def _spacing_text(p: Preview) -> str:
 
 
 def _inventory_text(held: Inventory) -> str:
+    worth = f"worth {e6_text(held.loss_e6)} less" if held.loss_e6 >= 0 else f"worth {e6_text(-held.loss_e6)} more"
     if held.average_entry_e6 is None:
-        return "none"
+        return "holds nothing" if held.loss_e6 == 0 else f"holds nothing, {worth}"
     liquidated = "never" if held.liquidation_e6 is None else f"at {e6_text(held.liquidation_e6)}"
+    how = (
+        "closed form, nothing else in the account" if held.method == "closed form" else "search over the whole account"
+    )
     return (
         f"{e9_text(held.base_e9)} at {e6_text(held.price_e6)}, average entry {e6_text(held.average_entry_e6)}, "
-        f"worth {e6_text(held.loss_e6)} less; liquidated {liquidated} (closed form, nothing else in the account)"
+        f"{worth}; liquidated {liquidated} ({how})"
     )
 
 
@@ -216,11 +280,15 @@ def _expected(e: Expectation) -> list[str]:
     if e.harvest_day_e6 is not None and e.costs_day_e6 is not None and e.sigma_day_e6 is not None:
         lines.append(
             f"  with sigma = {percent(e.sigma_day_e6)} a day: turns bring {e6_text(e.harvest_day_e6)} a day, "
-            f"expected total {e6_text(-e.costs_day_e6)} a day"
+            f"expected total {e6_text(e.total_day_e6 or 0)} a day{_renewals_text(e)}"
         )
-    if e.spacing_ratio_e6 < e.suggested_ratio_e6:
+    if not e.is_spacing_wide_enough:
         lines.append(f"  Better: a spacing of {percent(e.suggested_ratio_e6)} or more, ten times the costs.")
     return lines
+
+
+def _renewals_text(e: Expectation) -> str:
+    return f" (renewing orders costs {e6_text(e.renewals_day_e6)} of it)" if e.renewals_day_e6 else ""
 
 
 def _rows_shown(p: Preview) -> list[Document]:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gridkeeper_cli.reference_metrics import metrics_page, monitoring_rules
 from gridkeeper_cli.reference_settings import settings_page
 from gridkeeper_core.errors import CATALOGUE
 from gridkeeper_core.events import FACTS, WRITERS, Fact
@@ -56,15 +57,19 @@ def errors_page() -> str:
 PAGES: Mapping[str, Callable[[], str]] = {
     "events.md": events_page,
     "errors.md": errors_page,
+    "metrics.md": lambda: f"{_NOTICE}\n\n{metrics_page()}",
     "settings.md": settings_page,
 }
 """File name below docs/ -> what writes it."""
 
 
 def write_pages(folder: Path) -> None:
-    """Write every page into the folder."""
+    """Write every page into the folder, and beside it the alert rules for a cluster."""
     for name, page in PAGES.items():
         (folder / name).write_text(page(), "utf-8")
+    deploy = folder.parent / "deploy"
+    rules = sorted((deploy / "prometheus" / "rules").glob("*.yml"))
+    (deploy / "k8s" / "components" / "monitoring" / "rules.yaml").write_text(monitoring_rules(rules), "utf-8")
 
 
 _EVENTS_OPENING = """\

@@ -10,15 +10,17 @@ import sys
 import uuid
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
-from rich.console import Console, RenderableType
 
-from gridkeeper_cli.client import Client, connected
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_runtime.datadir import read_run_file, resolve_data_dir
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from gridkeeper_cli.client import Client
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -37,10 +39,16 @@ class Session:
     @property
     def data_dir(self) -> Path:
         """`--data-dir`, the environment, or the default."""
+        from gridkeeper_runtime.datadir import resolve_data_dir
+
         return resolve_data_dir(self.data_dir_option, os.environ)
 
     def ask(self, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Do something with the running Gridkeeper. Raises GridkeeperError NOT_RUNNING."""
+        # Imported here: what needs no running Gridkeeper starts several times as fast without its client.
+        from gridkeeper_cli.client import connected
+        from gridkeeper_runtime.datadir import read_run_file
+
         run = read_run_file(self.data_dir)
 
         async def asked() -> T:
@@ -92,6 +100,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 def console_on(stream: Any) -> Console:
     """A console that does not break lines to 80 columns where no terminal is."""
+    from rich.console import Console
+
     return Console(
         file=stream, width=None if stream.isatty() else WIDTH_OFF_TERMINAL, highlight=False, emoji=False, markup=False
     )

@@ -11,16 +11,25 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import click
 import msgspec
 from rich.console import Console
 
+from gridkeeper_cli.account_file import check_signers
 from gridkeeper_cli.all_in_one import AllInOne, Show
 from gridkeeper_cli.child_plan import Wishes
 from gridkeeper_cli.demo import CONFIG_FILE, MARKET, make_demo_files
-from gridkeeper_cli.gridkeeper_toml import SYNTHETIC, Configuration, check_feed, read_configuration, replayed_files
+from gridkeeper_cli.gridkeeper_toml import (
+    PYTH,
+    SYNTHETIC,
+    Configuration,
+    Profile,
+    check_feed,
+    check_profile,
+    read_configuration,
+    replayed_files,
+)
 from gridkeeper_cli.live_view import show_lines, show_live
 from gridkeeper_cli.recording import check_recording
 from gridkeeper_cli.session import Session, console_on, everywhere, pass_session
@@ -33,16 +42,18 @@ from gridkeeper_runtime.process import open_log
 
 FREE_SPEED_MAX = 60.0
 DEMO = "demo"
-Profile = Literal["demo", "paper", "drift"]
 
 
 @click.command(name="up")
 @click.option("--profile", type=click.Choice(["demo", "paper", "drift"]), default=DEMO, help="What to run (demo).")
-@click.option("--feed", metavar="SOURCE", help="synthetic or replay:FILE (default: as gridkeeper.toml says).")
+@click.option("--feed", metavar="SOURCE", help="synthetic, pyth, drift or replay:FILE.")
 @click.option("--speed", type=float, default=1.0, metavar="X", help="How fast a recorded feed runs; 1: as it was.")
 @click.option("--lockstep", is_flag=True, help="The next recorded price comes when all is at rest.")
 @click.option(
     "--config", type=click.Path(path_type=Path), metavar="F", help="Default: gridkeeper.toml in the data dir."
+)
+@click.option(
+    "--scenario", type=click.Path(path_type=Path), metavar="F", help="What goes wrong on the sandbox (see the docs)."
 )
 @click.option("--no-live-view", is_flag=True, help="One line every ten seconds instead of a screen.")
 @click.option("--no-example", is_flag=True, hidden=True, help="Create no example grid.")
@@ -56,21 +67,23 @@ def up(
     speed: float,
     lockstep: bool,  # noqa: FBT001  # click passes options by name
     config: Path | None,
+    scenario: Path | None,
     no_live_view: bool,  # noqa: FBT001
     no_example: bool,  # noqa: FBT001
     hold_after: int | None,
 ) -> None:
     """Run everything on this machine: servers, services, and for the demo a sandbox, an account and a grid.
 
+    The profile paper trades on the sandbox at live prices (Pyth), drift on the endpoint that gridkeeper.toml names.
     The same data directory carries on where it stopped. Ctrl-C stops everything in order.
 
     \b
     Example:
       gridkeeper up
+      gridkeeper up --profile paper
       gridkeeper up --feed replay:trades.csv.gz --speed 60 --data-dir /tmp/replayed
     """
-    _check_profile(profile)
-    wishes = Wishes(profile=profile, speed=speed, lockstep=lockstep, hold_after=hold_after)
+    wishes = Wishes(profile=profile, speed=speed, lockstep=lockstep, hold_after=hold_after, scenario=scenario)
     console = console_on(sys.stdout)
     data_dir = session.data_dir
     with locked(data_dir, version("gridkeeper-cli")), _log_file(data_dir):
@@ -79,24 +92,13 @@ def up(
             data_dir,
             wishes,
             configuration,
-            with_example=not no_example,
+            with_example=not no_example and profile == DEMO,
             say=console.print,
             show=_show(console, is_live=sys.stdout.isatty() and not no_live_view),
         )
         console.print(f"Gridkeeper starts in {data_dir}.")
         _run(all_in_one.run)
     console.print("Stopped. Everything is kept; the next `gridkeeper up` carries on.")
-
-
-def _check_profile(profile: Profile) -> None:
-    if profile != DEMO:
-        raise GridkeeperError(
-            "BAD_VALUE",
-            field="--profile",
-            value=profile,
-            expected=DEMO,
-            detail=f"The profile {profile} is not in this release.",
-        )
 
 
 def _configuration(data_dir: Path, config: Path | None, feed: str | None, wishes: Wishes) -> Configuration:
@@ -107,13 +109,28 @@ def _configuration(data_dir: Path, config: Path | None, feed: str | None, wishes
     path = config or data_dir / CONFIG_FILE
     if config is None and not path.exists():
         # Before anything is written: a start that is refused leaves nothing behind that the next one would follow.
-        _check_together(wishes, [given or SYNTHETIC])
-        make_demo_files(data_dir, given or SYNTHETIC)
+        source = given or (PYTH if wishes.profile == "paper" else SYNTHETIC)
+        _check_together(wishes, [source])
+        _check_may_be_made(wishes, path)
+        make_demo_files(data_dir, source)
     configuration = read_configuration(path)
     if given is not None:
         configuration = msgspec.structs.replace(configuration, feeds=dict.fromkeys(configuration.feeds, given))
     _check_together(wishes, configuration.feeds.values())
+    check_profile(configuration, wishes.profile)
+    check_signers(configuration)
     return configuration
+
+
+def _check_may_be_made(wishes: Wishes, path: Path) -> None:
+    if wishes.profile == "drift":
+        raise GridkeeperError(
+            "BAD_FILE",
+            field="config",
+            value=path,
+            expected="a file with [accounts.NAME] and [feeds]",
+            detail="Real money is traded only by a configuration somebody wrote.",
+        )
 
 
 def _check_together(wishes: Wishes, sources: Iterable[str]) -> None:
@@ -125,6 +142,8 @@ def _check_together(wishes: Wishes, sources: Iterable[str]) -> None:
         ("--speed", wishes.speed != 1.0),
         ("--hold-after", wishes.hold_after is not None),
     ):
+        if is_given and wishes.profile != DEMO:
+            raise GridkeeperError("BAD_VALUE", field=option, expected="the profile demo")
         if is_given and not is_tape:
             raise GridkeeperError("BAD_VALUE", field=option, expected="a recorded feed (--feed replay:FILE)")
     if wishes.speed > FREE_SPEED_MAX and not wishes.lockstep:

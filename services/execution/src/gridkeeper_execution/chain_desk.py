@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+from msgspec.structs import replace
 
 from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.events import AdoptionWanted, DifferenceSuspected
 from gridkeeper_core.inputs import (
     AccountBooted,
     AccountRead,
+    EndpointMoved,
+    Input,
     MarketRead,
     TransactionGone,
     TransactionSeen,
     TransactionVanished,
 )
+from gridkeeper_core.orders.decide import RollTooLargeError
 from gridkeeper_core.orders.machine import ExecutionMachine
+from gridkeeper_core.orders.reconcile import same_books
+from gridkeeper_core.orders.rules import AccountRules
 from gridkeeper_core.orders.state import InFlight
 from gridkeeper_core.record import Recorded
 from gridkeeper_core.venue.records import Roll, Signed, VenueAccount
-from gridkeeper_drift.failure import BlockhashStaleError, RpcRefusedError, RpcUnreachableError
+from gridkeeper_drift.failure import CannotSignError, RpcRefusedError, RpcUnreachableError, TransactionTooLargeError
 from gridkeeper_drift.sender import Gone, Landed
 from gridkeeper_drift.venue import DriftVenue
 from gridkeeper_drift.walker import Walk
-from gridkeeper_shell.shell import Shell
+from gridkeeper_runtime.logs import Logger
 
 RESEND_S = 2.0
 OUTCOME_EVERY_S = 0.4
@@ -32,12 +40,29 @@ MARKETS_EVERY_S = 300.0
 RPC_PAUSE_S = 1.0
 
 
-class ChainDesk:
-    """One endpoint, all accounts. `venue` is open; `shell` is not started yet."""
+RECHECK_S = 1.0
+"""How soon a difference is looked at again, at a later slot."""
 
-    def __init__(self, venue: DriftVenue, aliases: Sequence[str], *, poll_s: float, reconcile_s: float) -> None:
+
+class Inbox(Protocol):
+    """Takes inputs in order and commits what follows from them."""
+
+    def offer(self, item: Input) -> asyncio.Future[list[Recorded]]:
+        """Queue an input; what it led to once that is committed."""
+
+    async def submit(self, item: Input) -> list[Recorded]:
+        """Queue an input and wait until what it led to is committed."""
+
+
+class ChainDesk:
+    """One endpoint, all accounts by alias with their rules. `venue` is open; the inbox is not taking inputs yet."""
+
+    def __init__(
+        self, venue: DriftVenue, accounts: Mapping[str, AccountRules], *, poll_s: float, reconcile_s: float
+    ) -> None:
         self._venue = venue
-        self._aliases = tuple(aliases)
+        self._rules = dict(accounts)
+        self._aliases = tuple(accounts)
         self._poll_s = poll_s
         self._reconcile_s = reconcile_s
         self._cursors: dict[str, str] = {}
@@ -52,10 +77,12 @@ class ChainDesk:
         self._begun: list[asyncio.Future[list[Recorded]]] = []
         self.trouble = "The chain was not read yet."
 
-    def bind(self, shell: Shell, machine: ExecutionMachine) -> None:
-        """The shell and machine that take what is found; known only after both were made."""
-        self._shell = shell
+    def bind(self, machine: ExecutionMachine, inbox: Inbox, now_ns: Callable[[], int], log: Logger) -> None:
+        """The machine, and what takes what is found for it; known only after all were made."""
         self._machine = machine
+        self._inbox = inbox
+        self._now_ns = now_ns
+        self._log = log
 
     # ------------------------------------------------------------ called by machine and shell
 
@@ -63,17 +90,21 @@ class ChainDesk:
         """See `gridkeeper_core.orders.decide.Signer`."""
         try:
             return self._venue.sign(roll)
-        except BlockhashStaleError:
+        except CannotSignError:
             return None
+        except TransactionTooLargeError as error:
+            raise RollTooLargeError from error
 
     def on_committed(self, recorded: list[Recorded]) -> None:
         """A signed transaction is sent as soon as it is committed, never before."""
         if any(event.stream.startswith("tx:") for event in recorded):
             self._to_send.set()
+        if any(isinstance(event.fact, AdoptionWanted | DifferenceSuspected) for event in recorded):
+            self._to_look.set()
 
     def in_flight(self) -> int:
         """Transactions whose outcome is not known yet."""
-        return sum(1 for account in self._machine.accounts() if account.in_flight is not None)
+        return sum(len(account.flights) for account in self._machine.accounts())
 
     def unready(self) -> list[str]:
         """Why orders cannot be carried out now."""
@@ -88,13 +119,15 @@ class ChainDesk:
 
         To be called before anything else can be queued, so that nothing is decided on an account as it was.
         """
-        offer = self._shell.processor.offer
+        offer = self._inbox.offer
         self._begun = [offer(AccountBooted(now_ns=self._now_ns(), alias=alias)) for alias in self._aliases]
 
     async def boot(self, symbols: Sequence[str]) -> None:
         """From recovering, which every account has begun as, to live: only when venue and record agree."""
         await asyncio.gather(*self._begun)
         await self._venue.prepare()
+        for alias in self._aliases:
+            self._venue.remember(alias, self._machine.account(alias).not_final())
         await self._read_markets(symbols)
         await self.send_due(at_once=True)
         await self.look(reconcile=True)
@@ -126,11 +159,8 @@ class ChainDesk:
 
     async def send_due(self, *, at_once: bool = False) -> None:
         """Send the bytes of every transaction in flight that was not sent for a while, and ask what became of it."""
-        for account in list(self._machine.accounts()):
-            flight = account.in_flight
-            if flight is None:
-                continue
-            now_s = time.monotonic()
+        for account, flight in [(a, f) for a in self._machine.accounts() for f in a.flights]:
+            now_s = _now_s()
             if at_once or now_s - self._sent_s.get(flight.signature, -RESEND_S) >= RESEND_S:
                 is_first = flight.signature not in self._sent_s
                 self._sent_s = {s: at for s, at in self._sent_s.items() if now_s - at < 600} | {flight.signature: now_s}
@@ -151,7 +181,7 @@ class ChainDesk:
             await self._venue.send(signed, places=bool(flight.places))
         except RpcRefusedError as refusal:
             # A refusal proves nothing about what earlier sends of the same bytes did: only the outcome counts.
-            self._shell.log.warning("The endpoint refused a transaction.", signature=flight.signature, cause=refusal)
+            self._log.warning("The endpoint refused a transaction.", signature=flight.signature, cause=refusal)
 
     async def _ask(self, alias: str, flight: InFlight) -> None:
         outcome = await self._venue.outcome(flight.signature, flight.last_valid_block_height)
@@ -159,7 +189,7 @@ class ChainDesk:
             item = TransactionGone(
                 now_ns=self._now_ns(), alias=alias, signature=flight.signature, block_height=outcome.block_height
             )
-            await self._shell.processor.submit(item)
+            await self._inbox.submit(item)
         elif isinstance(outcome, Landed):
             self._to_look.set()
 
@@ -173,21 +203,28 @@ class ChainDesk:
             for alias in self._aliases:
                 if alias not in found.users:
                     raise GridkeeperError("ACCOUNT_UNKNOWN", field="account", value=alias, do="Create it on the venue.")
-                now_s = time.monotonic()
-                is_due = reconcile or now_s - self._reconciled_s.get(alias, -1e9) >= self._reconcile_s
+                now_s = _now_s()
+                is_due = reconcile or self._is_due(alias, now_s)
                 is_old = now_s - self._walked_s.get(alias, -1e9) >= WALK_AT_LEAST_S
                 account = self._machine.account(alias)
-                if alias in found.changed or account.in_flight is not None or is_due or is_old:
+                if alias in found.changed or account.flights or is_due or is_old:
                     count += await self._walk(alias)
                 if is_due or account.phase != "live":
                     await self._reconcile(alias)
             self.trouble = ""
+            await self._tell_endpoints()
             return count
+
+    def _is_due(self, alias: str, now_s: float) -> bool:
+        """Every so often; at once after the endpoint was away, and soon where something is in doubt."""
+        account = self._machine.account(alias)
+        since_s = now_s - self._reconciled_s.get(alias, -1e9)
+        return since_s >= self._reconcile_s or bool(self.trouble) or (account.is_in_doubt and since_s >= RECHECK_S)
 
     async def _walk(self, alias: str) -> int:
         state = self._machine.account(alias)
         walk = await self._venue.walk(alias, self._cursors.get(alias, state.cursor))
-        self._walked_s[alias] = time.monotonic()
+        self._walked_s[alias] = _now_s()
         if state.has_baseline:
             await self._take(alias, walk)
         # What happened before the first snapshot is in the snapshot.
@@ -195,37 +232,63 @@ class ChainDesk:
         self._cursor_slots[alias] = walk.cursor_slot
         return len(walk.transactions)
 
+    async def _tell_endpoints(self) -> None:
+        """What breakers did concerns every account that they serve."""
+        for change in self._venue.endpoint_changes():
+            for alias in [change.alias] if change.alias else self._aliases:
+                item = EndpointMoved(
+                    now_ns=self._now_ns(), alias=alias, endpoint=change.name, state=change.phase, detail=change.detail
+                )
+                await self._inbox.submit(item)
+
     async def _take(self, alias: str, walk: Walk) -> None:
         """Offer all of a walk at once, so that nothing comes between two transactions."""
         now_ns = self._now_ns()
-        offer = self._shell.processor.offer
+        offer = self._inbox.offer
         done = [offer(TransactionVanished(now_ns=now_ns, alias=alias, signature=s)) for s in walk.vanished]
         done += [offer(TransactionSeen(now_ns=now_ns, alias=alias, transaction=t)) for t in walk.transactions]
+        if any(transaction.logs_truncated for transaction in walk.transactions):
+            self._reconciled_s.pop(alias, None)  # what the log lacks, the account's counters may prove
         await asyncio.gather(*done)
 
     async def _reconcile(self, alias: str) -> None:
         """Compare only what surely belongs together: the account did not change while its signatures were walked."""
         again = await self._venue.poll()
-        if alias in again.changed or self._machine.account(alias).in_flight is not None:
+        state = self._machine.account(alias)
+        if alias in again.changed or state.flights:
             self._to_look.set()
             return
         read: VenueAccount = self._venue.account_of(again, alias)
+        # One endpoint may be wrong, or behind; whether two agree matters only where a difference is to be believed.
+        asks_second = self._venue.has_second_endpoint and state.is_in_doubt
+        second = await self._venue.second_opinion(alias) if asks_second else None
+        block_time_s = await self._venue.chain_time_s() if self._rules[alias].watches_clock else 0
         item = AccountRead(
             now_ns=self._now_ns(),
             account=read,
             cursor=self._cursors.get(alias, ""),
             cursor_slot=self._cursor_slots.get(alias, 0),
+            endpoints=2 if asks_second else 1,
+            agreed=not asks_second or (second is not None and same_books(read, second)),
+            block_time_s=block_time_s,
         )
-        await self._shell.processor.submit(item)
-        self._reconciled_s[alias] = time.monotonic()
+        await self._inbox.submit(item)
+        self._reconciled_s[alias] = _now_s()
 
     async def _read_markets(self, symbols: Sequence[str]) -> None:
         for symbol in symbols:
             spec = await self._venue.read_market(symbol, self._aliases[0] if self._aliases else "")
-            await self._shell.processor.submit(MarketRead(now_ns=self._now_ns(), spec=spec))
-
-    def _now_ns(self) -> int:
-        return self._shell.now_ns()
+            found = await self._venue.poll()
+            item = MarketRead(now_ns=self._now_ns(), spec=spec)
+            if spec.index in found.markets:
+                oracle = found.markets[spec.index].price
+                item = replace(
+                    item,
+                    oracle_e6=oracle.price_e6,
+                    oracle_confidence_e6=oracle.confidence_e6,
+                    oracle_age_slots=max(0, found.slot - oracle.slot),
+                )
+            await self._inbox.submit(item)
 
     async def _guarded(self, work: Awaitable[object]) -> None:
         """An endpoint that is away is waited for; readiness says so meanwhile."""
@@ -239,6 +302,10 @@ class ChainDesk:
                 raise
             self.trouble = str(error)
             await asyncio.sleep(RPC_PAUSE_S)
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _wait(event: asyncio.Event, timeout_s: float | None) -> None:

@@ -21,13 +21,14 @@ async def serve(settings: ExecutionSettings, stop: asyncio.Event) -> None:
     """The whole life of the service, until `stop` is set. Raises when it must end."""
     async with AsyncExitStack() as stack:
         venue = await stack.enter_async_context(_venue(settings))
+        rules = settings.account_rules()
         desk = ChainDesk(
             venue,
-            list(settings.account_settings()),
+            rules,
             poll_s=settings.poll_ms / 1000,
             reconcile_s=settings.reconcile_s if not settings.on_request else math.inf,
         )
-        machine = ExecutionMachine(desk.sign)
+        machine = ExecutionMachine(desk.sign, rules)
         shell = Shell(
             service=SERVICE,
             machine=machine,
@@ -36,7 +37,7 @@ async def serve(settings: ExecutionSettings, stop: asyncio.Event) -> None:
             takes_prices=True,
             on_committed=desk.on_committed,
         )
-        desk.bind(shell, machine)
+        desk.bind(machine, shell.processor, shell.now_ns, shell.log)
         shell.in_flight = desk.in_flight
         shell.unready_reasons = desk.unready
         await live(shell, stop, lambda: _prepare(settings, shell, machine, desk, venue))
@@ -66,9 +67,15 @@ async def _prepare(
 
 def _venue(settings: ExecutionSettings) -> DriftVenue:
     accounts = [
-        AccountConfig(alias, account.authority, account.sub_account, account.signer)
+        AccountConfig(alias, account.authority, account.sub_account, account.signer, account.owner_key)
         for alias, account in settings.account_settings().items()
     ]
     return drift_venue(
-        settings.rpc_url, accounts, requests_per_s=settings.requests_per_s, ages_by_slot=not settings.on_request
+        settings.rpc_url,
+        accounts,
+        second_url=settings.rpc2_url,
+        requests_per_s=settings.requests_per_s,
+        priority_fee=settings.priority_fee,
+        lookup_tables=[key.strip() for key in settings.lookup_tables.split(",") if key.strip()],
+        ages_by_slot=not settings.on_request,
     )

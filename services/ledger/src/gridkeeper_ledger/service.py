@@ -8,6 +8,7 @@ from gridkeeper_core.ledger.machine import LedgerMachine
 from gridkeeper_core.names import query_subject
 from gridkeeper_ledger.config import SERVICE, LedgerSettings
 from gridkeeper_ledger.handlers import BooksRequests
+from gridkeeper_ledger.metrics import measure
 from gridkeeper_shell.shell import Shell, live
 
 
@@ -18,7 +19,13 @@ async def serve(settings: LedgerSettings, stop: asyncio.Event) -> None:
     """
     machine = LedgerMachine()
     shell = Shell(
-        service=SERVICE, machine=machine, settings=settings, reads=("strategy", "execution"), takes_prices=True
+        service=SERVICE,
+        machine=machine,
+        settings=settings,
+        reads=("strategy", "execution"),
+        takes_prices=True,
+        make_fold=LedgerMachine,
+        measure=lambda: measure(machine.state),
     )
     requests = BooksRequests(machine)
 

@@ -8,10 +8,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from gridkeeper_core.alerts.machine import NotifierMachine
+from gridkeeper_core.alerts.policy import Policy
 from gridkeeper_core.events import Digested, Sent
 from gridkeeper_core.names import split_stream
 from gridkeeper_core.record import Recorded
+from gridkeeper_core.requests import ChannelState
 from gridkeeper_core.units import NS_PER_S
+from gridkeeper_notifier.metrics import DELIVERED, FAILED, WAITING
 from gridkeeper_notifier.ports import Channel, DeliveryFailedError, Memory, Message
 from gridkeeper_runtime.logs import Logger
 
@@ -24,8 +27,8 @@ _log = Logger("notifier")
 class RetellingMachine(NotifierMachine):
     """The notifier's machine, which also shows each stored event while the log is read at start."""
 
-    def __init__(self, channels: Sequence[str], on_restored: Callable[[Recorded], None]) -> None:
-        super().__init__(channels)
+    def __init__(self, policy: Policy, on_restored: Callable[[Recorded], None]) -> None:
+        super().__init__(policy)
         self._on_restored = on_restored
 
     def restore(self, event: Recorded) -> None:
@@ -55,9 +58,14 @@ class Deliveries:
             if queue := self._queue_for(event):
                 queue.add(message_of(event))
 
-    def waiting(self, channel: str) -> int:
-        """How many messages the channel has not delivered yet."""
-        return len(self._queues[channel].messages)
+    def states(self) -> list[ChannelState]:
+        """How far each channel has got."""
+        return [queue.state() for queue in self._queues.values()]
+
+    def measure(self) -> None:
+        """Tell the metrics how much waits."""
+        for name, queue in self._queues.items():
+            WAITING.labels(name).set(len(queue.messages))
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -76,6 +84,7 @@ class _Queue:
         self._memory = memory
         self._retry_s = retry_s
         self._last = memory.last(channel.name)
+        self._trouble = ""
         self._arrived = asyncio.Event()
 
     def add(self, message: Message, *, was_stored: bool = False) -> None:
@@ -83,6 +92,11 @@ class _Queue:
         if was_stored and message.id == self._last:
             self.messages.clear()
         self._arrived.set()
+
+    def state(self) -> ChannelState:
+        return ChannelState(
+            channel=self._channel.name, waiting=len(self.messages), delivered=self._last, trouble=self._trouble
+        )
 
     async def run(self) -> None:
         while True:
@@ -98,11 +112,15 @@ class _Queue:
             await asyncio.sleep(self._pause_s(failures))
             failures += 1
         await self._memory.delivered(self._channel.name, message.id)
+        self._last, self._trouble = message.id, ""
+        DELIVERED.labels(self._channel.name).inc()
 
     async def _try_once(self, message: Message, failures: int) -> bool:
         try:
             await self._channel.deliver(message)
         except DeliveryFailedError as error:
+            self._trouble = str(error)
+            FAILED.labels(self._channel.name).inc()
             _log.warning(
                 "A message was not delivered.",
                 channel=self._channel.name,
@@ -126,7 +144,7 @@ def message_of(event: Recorded) -> Message:
     return Message(
         id=event.identity,
         at=moment.isoformat().replace("+00:00", "Z"),
-        severity=fact.severity if isinstance(fact, Sent) else "info",
+        severity=fact.severity,
         target=split_stream(event.stream)[1],
         key=fact.key,
         text=fact.text,

@@ -1,16 +1,24 @@
-"""Puts the notifier together: its machine in the shell, and behind it the channels."""
+"""Puts the notifier together: its machine in the shell, behind it the channels, before it Alertmanager."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
 
+import msgspec
+
+from gridkeeper_bus.requests import Handler
+from gridkeeper_core.alerts.machine import NotifierMachine
+from gridkeeper_core.names import command_subject, query_subject
+from gridkeeper_notifier.adapters.alertmanager import AlertmanagerListener
+from gridkeeper_notifier.adapters.apprise_channel import AppriseChannel
 from gridkeeper_notifier.adapters.memory import FileMemory
 from gridkeeper_notifier.adapters.terminal import TerminalChannel
 from gridkeeper_notifier.adapters.webhook import WebhookChannel
-from gridkeeper_notifier.config import SERVICE, WEBHOOK, NotifierSettings
+from gridkeeper_notifier.config import SERVICE, TERMINAL, WEBHOOK, NotifierSettings
 from gridkeeper_notifier.handlers import Deliveries, RetellingMachine
 from gridkeeper_notifier.ports import Channel
+from gridkeeper_shell.commands import command_handler
 from gridkeeper_shell.shell import Shell, Task, live
 
 READS = ("strategy", "execution", "ledger", "price_feed")
@@ -23,20 +31,40 @@ async def serve(settings: NotifierSettings, stop: asyncio.Event) -> None:
         deliveries = Deliveries(channels, FileMemory(settings.data_dir / SERVICE))
         shell = Shell(
             service=SERVICE,
-            machine=RetellingMachine(settings.channel_names(), deliveries.restored),
+            machine=RetellingMachine(settings.alert_policy(), deliveries.restored),
             settings=settings,
             reads=READS,
             takes_prices=False,
             on_committed=deliveries.committed,
+            measure=deliveries.measure,
+            make_fold=lambda: NotifierMachine(settings.alert_policy()),
         )
 
         async def prepare() -> list[Task]:
-            return [deliveries.run]
+            await shell.serve(command_subject(settings.shard, "alert", "*", "*"), command_handler(shell, "alert"))
+            await shell.serve(query_subject(settings.shard, SERVICE, "channels"), _channel_states(deliveries))
+            return [deliveries.run, *_listening(shell, settings)]
 
         await live(shell, stop, prepare)
+
+
+def _listening(shell: Shell, settings: NotifierSettings) -> list[Task]:
+    if not settings.alerts_port:
+        return []
+    listener = AlertmanagerListener(shell.processor.submit, shell.now_ns, silent_after_s=settings.alertmanager_silent_s)
+    return [lambda: listener.serve(settings.alerts_host, settings.alerts_port)]
+
+
+def _channel_states(deliveries: Deliveries) -> Handler:
+    async def answer(_subject: str, _body: bytes) -> bytes:
+        return msgspec.json.encode(deliveries.states())
+
+    return answer
 
 
 async def _channel(name: str, settings: NotifierSettings, stack: AsyncExitStack) -> Channel:
     if name == WEBHOOK:
         return await stack.enter_async_context(WebhookChannel(settings.webhook_url))
-    return TerminalChannel(settings.data_dir)
+    if name == TERMINAL:
+        return TerminalChannel(settings.data_dir)
+    return AppriseChannel(name, settings.channel_urls()[name])

@@ -16,14 +16,17 @@ PREFIX = "GRIDKEEPER_PRICE_FEED_"
 SERVICE = "price_feed"
 SYNTHETIC = "synthetic"
 REPLAY = "replay:"
+PYTH = "pyth"
+DRIFT = "drift"
 SPEED_MAX = 60
 
 
 class FeedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where one market's prices come from: `synthetic` or `replay:FILE[,FILE…]`, and what that source needs to know.
+    """Where one market's prices come from (`synthetic`, `replay:FILE[,FILE…]`, `pyth`, `drift`) and what that needs.
 
     The defaults of tick and step are those of SOL-PERP on Drift. `seed` to `size_e9` belong to synthetic markets,
-    `path` to `venue` to recorded ones (see `gridkeeper_lab.tape.TapeSpec`).
+    `path` to `venue` to recorded ones (see `gridkeeper_lab.tape.TapeSpec`), the others to live ones: `feed_id` is
+    Pyth's (known for SOL, BTC and ETH); a price older than `stale_s` or less sure than `confidence_e4` is none.
     """
 
     source: str = SYNTHETIC
@@ -38,6 +41,9 @@ class FeedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     path: PathOrder = "near"
     symbol: str | None = None
     venue: str | None = None
+    feed_id: str = ""
+    stale_s: int = 10
+    confidence_e4: int = 200
 
     @property
     def files(self) -> list[Path]:
@@ -47,7 +53,12 @@ class FeedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def label(self) -> str:
         """What `FeedStarted.source` says: another label is another source, whose rows begin at its first."""
-        return self.source if self.is_replay else f"{SYNTHETIC}:{self.seed}"
+        return f"{SYNTHETIC}:{self.seed}" if self.source == SYNTHETIC else self.source
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the prices are those of now, from outside."""
+        return self.source in (PYTH, DRIFT)
 
     @property
     def is_replay(self) -> bool:
@@ -61,10 +72,12 @@ class PriceFeedSettings(Settings, frozen=True, kw_only=True):
     `speed` is how fast a tape runs (1: as it was), in lockstep it has no meaning. `hold_after` lets only so many rows
     of a tape pass before somebody asks for more on `tape.run`; a tape that is beyond them already is not held again.
     `lockstep_services` are asked whether they are at rest, `price_readers` those among them that take prices. `prepare`
-    makes tables and streams where they are missing.
+    makes tables and streams where they are missing. `hermes_url` is where `pyth` is read, `rpc_url` (and `rpc2_url`,
+    where that is away) where `drift` is, every `poll_ms`.
     """
 
     nats_url: Secret
+    nats_nkey: Secret = ""
     postgres_url: Secret
     data_dir: Path
     feeds: str
@@ -74,6 +87,11 @@ class PriceFeedSettings(Settings, frozen=True, kw_only=True):
     lockstep_services: str = "strategy,execution,ledger,notifier,sandbox"
     price_readers: str = "strategy,execution,ledger"
     hold_after: int | None = None
+    hermes_url: str = "https://hermes.pyth.network"
+    rpc_url: Secret = ""
+    rpc2_url: Secret = ""
+    requests_per_s: int = 10
+    poll_ms: int = 1_000
     prepare: bool = False
     health_port: int = 0
     log_level: str = "info"
@@ -100,8 +118,10 @@ class PriceFeedSettings(Settings, frozen=True, kw_only=True):
         for market, spec in specs.items():
             if not MARKET_PATTERN.fullmatch(market):
                 raise ValueError(f"{market!r} is no market such as SOL-PERP")
-            if not spec.is_replay and spec.source != SYNTHETIC:
-                raise ValueError(f"the source {spec.source!r} of {market} is neither synthetic nor replay:FILE")
+            if not spec.is_replay and not spec.is_live and spec.source != SYNTHETIC:
+                raise ValueError(f"the source {spec.source!r} of {market} is not synthetic, replay:FILE, pyth or drift")
+            if spec.source == DRIFT and not self.rpc_url:
+                raise ValueError("the source drift needs rpc_url")
         return specs
 
 

@@ -35,7 +35,7 @@ class MarketFeed:
         clock: Callable[[], int],
     ) -> None:
         self.market = market
-        self._source = source
+        self.source = source
         self._record = record
         self._bus = bus
         self._facts = facts
@@ -46,7 +46,7 @@ class MarketFeed:
     def place(self) -> Place:
         """Where the source stands, once recovered."""
         last_seq = self._record.last_seq
-        return Place(last_seq, self._facts.base_seq(self.market, self._source, last_seq))
+        return Place(last_seq, self._facts.base_seq(self.market, self.source, last_seq))
 
     async def recover(self, announce: Announce | None) -> None:
         """Take up what an earlier process left. On a tape `announce` sets the clock to where it stood."""
@@ -67,7 +67,7 @@ class MarketFeed:
         if not self._is_open:
             await self._facts.submit(
                 SourceBegan(
-                    now_ns=self._clock(), market=self.market, source=self._source, first_seq=prices[0].source_seq
+                    now_ns=self._clock(), market=self.market, source=self.source, first_seq=prices[0].source_seq
                 )
             )
             self._is_open = True

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from gridkeeper_core.events import PriceSegmentClosed
 from gridkeeper_core.prices.machine import FeedInput
 from gridkeeper_core.prices.price import Price
@@ -61,6 +63,31 @@ class Source(Protocol):
 
     def prices(self, places: Mapping[str, Place]) -> AsyncIterator[Price]:
         """The prices of each market after its place, each when its time has come."""
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a live source says of a market: the price of `ts_ns` (UTC), how sure, and the vAMM's where it knows it."""
+
+    market: str
+    ts_ns: int
+    oracle_e6: int
+    confidence_e6: int
+    slot: int | None = None
+    bid_e6: int | None = None
+    ask_e6: int | None = None
+
+
+class Silence(NamedTuple):
+    """A live source has nothing to say now."""
+
+    reason: str
+
+
+class LiveSource(Protocol):
+    """A source that goes by the host's clock and cannot be asked for what is past."""
+
+    def observations(self) -> AsyncIterator[Observation | Silence]:
+        """What it says, as it comes, for ever."""
 
 
 class PriceRecord(Protocol):

@@ -9,18 +9,21 @@ from importlib.metadata import version
 import msgspec
 
 from gridkeeper_bus.connection import Bus, connect
+from gridkeeper_bus.permissions import inbox_of
 from gridkeeper_bus.requests import RequestServer
 from gridkeeper_bus.streams import declare_all
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.prices.machine import FeedMachine
 from gridkeeper_core.quiet import TAPE_RUN_SUBJECT, TapeRun, TapeState
 from gridkeeper_price_feed.adapters.fact_log import FactLog
+from gridkeeper_price_feed.adapters.live_sources import live_feeds
 from gridkeeper_price_feed.adapters.nats_bus import NatsNeighbours, NatsPrices, TapeClock
 from gridkeeper_price_feed.adapters.segments import SegmentFiles
 from gridkeeper_price_feed.adapters.sources import TapeSource, synthetic_source, tape_of
 from gridkeeper_price_feed.config import SERVICE, PriceFeedSettings, check_files, names_in
 from gridkeeper_price_feed.feed import OVER, STOPPED, MarketFeed, publish_all, run_freely
 from gridkeeper_price_feed.gate import Gate
+from gridkeeper_price_feed.live import LiveFeed
 from gridkeeper_price_feed.lockstep import Lockstep
 from gridkeeper_runtime.health import Health
 from gridkeeper_runtime.logs import Logger
@@ -43,6 +46,7 @@ class PriceFeed:
             is_tape=settings.is_tape,
         )
         self.feeds: dict[str, MarketFeed] = {}
+        self.live: list[LiveFeed] = []
 
     def now_ns(self) -> int:
         """The tape's time on a tape, else the host's (UTC)."""
@@ -62,6 +66,7 @@ class PriceFeed:
             self.feeds[market] = MarketFeed(
                 market, spec.label, record=record, bus=prices, facts=self.log, clock=self.now_ns
             )
+        self.live = live_feeds(self.settings, self.feeds, self.now_ns)
 
     async def feed(self) -> None:
         """Publish prices, to the end of a tape or for ever."""
@@ -73,8 +78,11 @@ class PriceFeed:
         if not self.settings.is_tape:
             async with asyncio.TaskGroup() as tasks:
                 for market, spec in specs.items():
-                    one = {market: self.feeds[market]}
-                    tasks.create_task(run_freely(synthetic_source(market, spec), one, gate=self.gate))
+                    if not spec.is_live:
+                        one = {market: self.feeds[market]}
+                        tasks.create_task(run_freely(synthetic_source(market, spec), one, gate=self.gate))
+                for live in self.live:
+                    tasks.create_task(live.run())
             return
         tapes = {market: tape_of(market, spec) for market, spec in specs.items()}
         source = TapeSource(tapes, speed=self.settings.speed, gate=self.gate)
@@ -101,7 +109,9 @@ class PriceFeed:
 
     def unready(self) -> list[str]:
         """Why the service cannot work now; empty when it can."""
-        return self.log.unready() + ([self.bus.not_ready_reason] if self.bus.not_ready_reason else [])
+        without_price = [reason for live in self.live for reason in live.unready()]
+        bus = [self.bus.not_ready_reason] if self.bus.not_ready_reason else []
+        return self.log.unready() + bus + without_price
 
     async def _resend(self) -> None:
         for feed in self.feeds.values():
@@ -136,7 +146,7 @@ async def serve(settings: PriceFeedSettings, stop: asyncio.Event) -> None:
     """The whole life of the service, until `stop` is set. Raises when it must end."""
     Logger(SERVICE).info("The price-feed starts.", settings=repr(settings))
     check_files(settings.feed_specs())
-    bus = await connect(settings.nats_url, SERVICE)
+    bus = await connect(settings.nats_url, SERVICE, nkey_seed=settings.nats_nkey, inbox_prefix=inbox_of(SERVICE))
     service = PriceFeed(settings, bus)
     requests = RequestServer(bus, name="price-feed", version=version("gridkeeper-price-feed"))
     try:

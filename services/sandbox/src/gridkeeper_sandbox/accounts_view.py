@@ -11,7 +11,7 @@ from solders.pubkey import Pubkey
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.units import E6
 from gridkeeper_core.venue.margin import open_bids_asks_e9
-from gridkeeper_core.venue.state import Account, Market, Order, slot_at
+from gridkeeper_core.venue.state import Account, Market, MarketRules, Order, slot_at
 from gridkeeper_drift.codecs import addresses
 from gridkeeper_drift.codecs.idl import accounts
 from gridkeeper_drift.codecs.user import OrderSlot, PerpSlot, SpotSlot, User, UserTail, encode_user
@@ -43,7 +43,6 @@ _MARKET_STATUSES = {
     "delisted": "Delisted",
 }
 _QUOTE_ORACLE = well_known("oracle USDC")
-_ALL_PAUSED = 0xFF
 
 
 class AccountBytes(NamedTuple):
@@ -100,11 +99,11 @@ class AccountsView:
 
     def _state(self) -> AccountBytes:
         venue = self._world.venue
-        spec = next(iter(venue.markets.values())).spec
+        rules = next(iter(venue.markets.values())).rules
         return self._cached(
             addresses.state_address(),
-            (spec, venue.paused, len(venue.markets), len(self._world.users), len(self._world.created)),
-            lambda: _program("State", _state_value(self._world, spec)),
+            (rules, venue.exchange_status, len(venue.markets), len(self._world.users), len(self._world.created)),
+            lambda: _program("State", _state_value(self._world, rules)),
         )
 
     def _market(self, index: int) -> AccountBytes:
@@ -114,7 +113,7 @@ class AccountsView:
 
     def _market_oracle(self, index: int) -> AccountBytes:
         market = self._world.venue.markets[index]
-        return _oracle(market.oracle_e6, market.price_ns)
+        return _oracle(market.oracle_e6, market.price_ns, market.confidence_e6)
 
     def _quote_market(self) -> AccountBytes:
         key = addresses.spot_market_address(addresses.QUOTE_SPOT_MARKET)
@@ -123,11 +122,13 @@ class AccountsView:
 
     def _user(self, key: Pubkey) -> AccountBytes:
         sub_account, held = self._world.users[key], self._world.venue.accounts[str(key)]
-        return self._cached(
-            key,
-            (sub_account, held),
-            lambda: AccountBytes(encode_user(_user_value(sub_account, held)), USER_RENT_LAMPORTS, addresses.PROGRAM_ID),
-        )
+        status = self._world.venue.user_status(str(key))
+
+        def encoded() -> AccountBytes:
+            user = _user_value(sub_account, held, status)
+            return AccountBytes(encode_user(user), USER_RENT_LAMPORTS, addresses.PROGRAM_ID)
+
+        return self._cached(key, (sub_account, held, status), encoded)
 
     def _user_stats(self, authority: Pubkey) -> AccountBytes:
         count = self._world.created[authority]
@@ -151,7 +152,7 @@ def market_oracle(spec: MarketSpec) -> Pubkey:
     return well_known(f"oracle {spec.symbol}")
 
 
-def _user_value(sub_account: SubAccount, held: Account) -> User:
+def _user_value(sub_account: SubAccount, held: Account, status: int) -> User:
     open_orders = held.open_orders
     indexes = sorted(held.positions.keys() | {order.market_index for order in open_orders})
     deposit = SpotSlot(
@@ -173,6 +174,7 @@ def _user_value(sub_account: SubAccount, held: Account) -> User:
             cumulative_perp_funding=held.funding_e6,
             next_order_id=held.next_order_id,
             sub_account_id=sub_account.sub_account_id,
+            status=status,
             open_orders=len(open_orders),
             has_open_order=int(bool(open_orders)),
         ),
@@ -220,19 +222,19 @@ def _order_slot(order: Order) -> OrderSlot:
     )
 
 
-def _state_value(world: World, spec: MarketSpec) -> Mapping[str, Any]:
+def _state_value(world: World, rules: MarketRules) -> Mapping[str, Any]:
     blank = _blank("State")
     tier = {
-        "fee_numerator": spec.taker_fee_e5,
+        "fee_numerator": rules.spec.taker_fee_e5,
         "fee_denominator": _FEE_DENOMINATOR,
-        "maker_rebate_numerator": -spec.maker_fee_e5,
+        "maker_rebate_numerator": -rules.spec.maker_fee_e5,
         "maker_rebate_denominator": _FEE_DENOMINATOR,
         "referrer_reward_numerator": 0,
         "referrer_reward_denominator": _FEE_DENOMINATOR,
         "referee_fee_numerator": 0,
         "referee_fee_denominator": _FEE_DENOMINATOR,
     }
-    fees = blank["perp_fee_structure"] | {"fee_tiers": [tier] * 10, "flat_filler_fee": 10_000}
+    fees = blank["perp_fee_structure"] | {"fee_tiers": [tier] * 10, "flat_filler_fee": rules.keeper_fee_e6}
     guards = {
         "price_divergence": {
             "mark_oracle_percent_divergence": _PERCENT // 10,
@@ -258,7 +260,7 @@ def _state_value(world: World, spec: MarketSpec) -> Mapping[str, Any]:
         "number_of_spot_markets": 1,
         "min_perp_auction_duration": 10,
         "default_market_order_time_in_force": 60,
-        "exchange_status": _ALL_PAUSED if world.venue.paused else 0,
+        "exchange_status": world.venue.exchange_status,
         "max_number_of_sub_accounts": 65_535,
     }
 
@@ -269,7 +271,7 @@ def _market_value(market: Market, key: Pubkey) -> Mapping[str, Any]:
     amm = blank["amm"] | {
         "oracle": market_oracle(spec),
         "oracle_source": "PythLazer",
-        "historical_oracle_data": _history(market.oracle_e6, market.price_ns),
+        "historical_oracle_data": _history(market.oracle_e6, market.price_ns, market.confidence_e6),
         "base_asset_reserve": _LIQUIDITY,
         "quote_asset_reserve": _LIQUIDITY,
         "ask_base_asset_reserve": _LIQUIDITY,
@@ -306,6 +308,7 @@ def _market_value(market: Market, key: Pubkey) -> Mapping[str, Any]:
         "pubkey": key,
         "amm": amm,
         "name": spec.symbol.encode().ljust(32),
+        "pnl_pool": blank["pnl_pool"] | {"scaled_balance": (market.pnl_pool_e6 or 0) * _BALANCE_PER_E6},
         "next_fill_record_id": market.next_fill_record_id,
         "margin_ratio_initial": spec.margin_ratio_initial_e4,
         "margin_ratio_maintenance": spec.margin_ratio_maintenance_e4,
@@ -348,10 +351,10 @@ def _quote_market_value(key: Pubkey, total_e6: int) -> Mapping[str, Any]:
     }
 
 
-def _history(price_e6: int, now_ns: int) -> Mapping[str, int]:
+def _history(price_e6: int, now_ns: int, confidence_e6: int = 0) -> Mapping[str, int]:
     return {
         "last_oracle_price": price_e6,
-        "last_oracle_conf": 0,
+        "last_oracle_conf": confidence_e6,
         "last_oracle_delay": 0,
         "last_oracle_price_twap": price_e6,
         "last_oracle_price_twap5min": price_e6,
@@ -359,13 +362,13 @@ def _history(price_e6: int, now_ns: int) -> Mapping[str, int]:
     }
 
 
-def _oracle(price_e6: int, now_ns: int) -> AccountBytes:
+def _oracle(price_e6: int, now_ns: int, confidence_e6: int = 0) -> AccountBytes:
     value = _blank("PythLazerOracle") | {
         "price": price_e6 * 100,
         "publish_time": now_ns // 1000,
         "posted_slot": slot_at(now_ns),
         "exponent": _LAZER_EXPONENT,
-        "conf": price_e6 // 100,
+        "conf": confidence_e6 * 100 or price_e6 // 100,
     }
     return _program("PythLazerOracle", value)
 

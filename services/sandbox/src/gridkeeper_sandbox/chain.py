@@ -51,6 +51,8 @@ class Chain:
         self.landed: list[Landed] = []
         self._places: dict[str, int] = {}
         self._by_key: dict[str, list[int]] = {}
+        self._floor = 0
+        self._dead_slots: list[tuple[int, int]] = []
 
     def land(self, transaction: Landed) -> None:
         """Appends a transaction; its slot is not below the last one's."""
@@ -59,6 +61,24 @@ class Chain:
         self._places[transaction.signature] = place
         for key in transaction.keys:
             self._by_key.setdefault(key, []).append(place)
+
+    def drop_from(self, place: int, now_ns: int) -> list[Landed]:
+        """Leaves the fork with the transaction at `place`: it and all after it are gone, and no slot is seen twice."""
+        dropped = self.landed[place:]
+        self._dead_slots.append((dropped[0].slot, self._head(now_ns)))
+        self._floor = self._head(now_ns) + 1
+        del self.landed[place:]
+        for transaction in dropped:
+            del self._places[transaction.signature]
+            for key in set(transaction.keys):
+                places = self._by_key[key]
+                while places and places[-1] >= place:
+                    places.pop()
+        return dropped
+
+    def place_of(self, signature: str) -> int | None:
+        """How many transactions landed before this one; None where it is not on the chain."""
+        return self._places.get(signature)
 
     def find(self, signature: str) -> Landed | None:
         """The transaction with this signature."""
@@ -101,23 +121,24 @@ class Chain:
                 found.append(self.landed[place])
         return found
 
-    def blockhash(self, now_ns: int) -> tuple[Hash, int]:
-        """A new blockhash and the last block height at which it is valid.
+    def blockhash(self, now_ns: int, commitment: Commitment = "processed") -> tuple[Hash, int]:
+        """The newest blockhash at a commitment and the last block height at which it is valid.
 
         It says itself of which slot it is, so that it is known again after a restart; and it changes with every
         transaction, so that the same order can be placed twice while a tape stands still.
         """
-        last_valid = self.block_height(now_ns, "processed") + BLOCKHASH_LIFE_SLOTS
-        return _hash_of(self._head(now_ns), len(self.landed)), last_valid
+        last_valid = self.block_height(now_ns, commitment) + BLOCKHASH_LIFE_SLOTS
+        return _hash_of(self.slot(now_ns, commitment), len(self.landed)), last_valid
 
     def is_recent(self, blockhash: Hash, now_ns: int) -> bool:
-        """Whether a transaction with this blockhash may still land."""
+        """Whether a transaction with this blockhash may still land; one of a fork that was left never does."""
         slot, count = (int.from_bytes(bytes(blockhash)[first : first + 8]) for first in (0, 8))
         age = len(self.landed) - count if self._skips_empty_slots else self._head(now_ns) - slot
-        return _hash_of(slot, count) == blockhash and age <= BLOCKHASH_LIFE_SLOTS
+        is_dead = any(first <= slot <= last for first, last in self._dead_slots)
+        return _hash_of(slot, count) == blockhash and age <= BLOCKHASH_LIFE_SLOTS and not is_dead
 
     def _head(self, now_ns: int) -> int:
-        return max(slot_at(now_ns), self.landed[-1].slot if self.landed else 0)
+        return max(slot_at(now_ns), self._floor, self.landed[-1].slot if self.landed else 0)
 
 
 def genesis_hash() -> Hash:

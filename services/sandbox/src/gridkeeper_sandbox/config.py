@@ -40,18 +40,26 @@ class SandboxSettings(Settings, frozen=True, kw_only=True):
     `markets` is a JSON array of `MarketSettings` (empty: SOL, BTC and ETH). Fees are 1e-5 of notional for every
     account, a negative maker fee is a rebate. With `tape` the chain's clock is the tape's, else the host's. `lockstep`
     is a tape whose rows come by request, and on which all that lands is final at once. `sync` makes every answer wait
-    for the disk.
+    for the disk. `max_sub_accounts` is how many there may be in all, 0 sets no limit. `priority_fee`
+    is what recent transactions are said to have paid (1e-6 lamports for each unit). `scenario` is a TOML file of
+    faults that are in force from the start on.
     """
 
     state_dir: Path
     host: str = "127.0.0.1"
     port: int = 8899
     nats_url: Secret = ""
+    nats_nkey: Secret = ""
     shard: int = 0
     markets: str = ""
     fill_model: FillModel = "through"
     queue_ahead_e4: int = 0
     spread_bps: int = 0
+    slippage_bps: int = 0
+    price_band_e4: int = 0
+    stale_after_slots: int = 0
+    funding_rate_e9: int = 0
+    pnl_pool_e6: int | None = None
     maker_fee_e5: int = -20
     taker_fee_e5: int = 100
     keeper_fee_e6: int = 0
@@ -61,7 +69,10 @@ class SandboxSettings(Settings, frozen=True, kw_only=True):
     lockstep: bool = False
     confirmed_slots: int = 0
     finalized_slots: int = FINALIZED_AFTER_SLOTS
+    max_sub_accounts: int = 0
+    priority_fee: int = 0
     faucet: bool = True
+    scenario: Path | None = None
     sync: bool = True
     health_port: int = 0
     log_level: str = "info"
@@ -108,6 +119,11 @@ class SandboxSettings(Settings, frozen=True, kw_only=True):
                     taker_fee_e5=self.taker_fee_e5,
                 ),
                 spread_bps=self.spread_bps,
+                slippage_bps=self.slippage_bps,
+                price_band_e4=self.price_band_e4,
+                stale_after_slots=self.stale_after_slots,
+                funding_rate_e9=self.funding_rate_e9,
+                pnl_pool_e6=self.pnl_pool_e6,
                 keeper_fee_e6=self.keeper_fee_e6,
                 expiry_grace_s=self.expiry_grace_s,
             )

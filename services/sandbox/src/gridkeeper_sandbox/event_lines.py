@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 from solders.pubkey import Pubkey
 
 from gridkeeper_core.units import NS_PER_S
+from gridkeeper_core.venue.filling import BY_LIQUIDATION
+from gridkeeper_core.venue.margin import collateral_e6, requirement_e6
 from gridkeeper_core.venue.model import VenueModel
 from gridkeeper_core.venue.records import (
     CancelRecord,
     FillRecord,
     FundingRecord,
+    LiquidationRecord,
     PlacedRecord,
     SettleRecord,
     TransferRecord,
@@ -37,7 +40,7 @@ _BLANK_BYTES = bytes(1024)
 class Happened(NamedTuple):
     """The records of one transaction with what is needed to tell them: `before` and `venue` are the account's two ends.
 
-    `filler` is the keeper that did it; None where the account's owner did.
+    `filler` is the keeper that did it; None where the account's owner did. `liquidated` are orders a liquidator took.
     """
 
     venue: VenueModel
@@ -45,10 +48,13 @@ class Happened(NamedTuple):
     authority: Pubkey
     before: Account
     filler: Pubkey | None = None
+    liquidated: tuple[int, ...] = ()
 
 
-def lines(happened: Happened, records: Iterable[VenueRecord]) -> list[str]:
+def lines(happened: Happened, records: Sequence[VenueRecord]) -> list[str]:
     """One or two lines for each record, in order."""
+    gone = [r.order_id for r in records if isinstance(r, CancelRecord) and r.explanation == BY_LIQUIDATION]
+    happened = happened._replace(liquidated=tuple(gone))
     return [line for record in records for line in _lines_of(happened, record)]
 
 
@@ -105,7 +111,8 @@ def _lines_of(happened: Happened, record: VenueRecord) -> Iterator[str]:
             yield _line("OrderRecord", ts=now_s, user=happened.user, order=placed)
         case TriggerRecord():
             order = _order(happened, record.order_id)
-            yield _action(happened, order, "Trigger", "None", filler=happened.filler, filler_reward=0)
+            fee_e6 = record.keeper_fee_e6
+            yield _action(happened, order, "Trigger", "None", filler=happened.filler, filler_reward=fee_e6)
             yield _line("OrderRecord", ts=now_s, user=happened.user, order=order_value(order))
         case CancelRecord():
             order = _order(happened, record.order_id)
@@ -113,6 +120,8 @@ def _lines_of(happened: Happened, record: VenueRecord) -> Iterator[str]:
             yield _action(happened, order, "Cancel", record.explanation, filler=happened.filler, filler_reward=fee_e6)
         case FillRecord():
             yield _fill(happened, record)
+        case LiquidationRecord():
+            yield from _liquidation(happened, record)
         case FundingRecord() | SettleRecord() | TransferRecord():
             yield _money(happened, record)
         case _:
@@ -134,6 +143,48 @@ def _fill(happened: Happened, record: FillRecord) -> str:
         quote_asset_amount_filled=record.quote_e6,
         oracle_price=record.oracle_e6,
         **{"maker_fee" if record.maker else "taker_fee": record.fee_e6},
+    )
+
+
+def _liquidation(happened: Happened, record: LiquidationRecord) -> Iterator[str]:
+    """The fill by which the liquidator took over, and what it was for."""
+    now_s, venue = happened.venue.now_ns // NS_PER_S, happened.venue
+    oracle_e6 = venue.markets[record.market_index].oracle_e6
+    yield _line(
+        "OrderActionRecord",
+        ts=now_s,
+        action="Fill",
+        action_explanation="Liquidation",
+        market_index=record.market_index,
+        market_type="Perp",
+        fill_record_id=record.fill_record_id,
+        base_asset_amount_filled=abs(record.base_e9),
+        quote_asset_amount_filled=abs(record.quote_e6),
+        taker=happened.user,
+        taker_order_direction="Long" if record.base_e9 > 0 else "Short",
+        taker_order_base_asset_amount=abs(record.base_e9),
+        maker=happened.filler,
+        oracle_price=oracle_e6,
+    )
+    perp = {
+        "market_index": record.market_index,
+        "oracle_price": oracle_e6,
+        "base_asset_amount": record.base_e9,
+        "quote_asset_amount": record.quote_e6,
+        "fill_record_id": record.fill_record_id,
+        "liquidator_fee": record.fee_e6,
+    }
+    yield _line(
+        "LiquidationRecord",
+        ts=now_s,
+        liquidation_type="LiquidatePerp",
+        user=happened.user,
+        liquidator=happened.filler,
+        margin_requirement=requirement_e6(happened.before, venue.markets, "maintenance"),
+        total_collateral=collateral_e6(happened.before, venue.markets),
+        bankrupt=venue.accounts[str(happened.user)].is_bankrupt,
+        canceled_order_ids=list(happened.liquidated),
+        liquidate_perp=_blank_event("LiquidationRecord")["liquidate_perp"] | perp,
     )
 
 

@@ -15,6 +15,7 @@ from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.venue.state import FillRules, MarketRules
 from gridkeeper_runtime.files import make_private_directory, sync_directory
+from gridkeeper_sandbox.administering import MarketChange
 
 _JOURNAL = "journal.jsonl"
 _PRICES = "prices.json"
@@ -51,7 +52,26 @@ class PayFunding(msgspec.Struct, frozen=True, tag="pay_funding"):
     rate_e9: int
 
 
-Deed = Submit | Row | Keepers | Fund | PayFunding
+class SetMarket(msgspec.Struct, frozen=True, tag="set_market"):
+    """The venue's admin changed a market."""
+
+    symbol: str
+    change: MarketChange
+
+
+class SetExchange(msgspec.Struct, frozen=True, tag="set_exchange"):
+    """The venue's admin paused operations (bits of `State.exchange_status`) or let them go on."""
+
+    status: int
+
+
+class Fork(msgspec.Struct, frozen=True, tag="fork"):
+    """The last steps that landed anything were on a fork that was left."""
+
+    steps: int
+
+
+Deed = Submit | Row | Keepers | Fund | PayFunding | SetMarket | SetExchange | Fork
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

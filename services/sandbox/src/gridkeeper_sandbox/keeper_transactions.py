@@ -8,7 +8,14 @@ from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from gridkeeper_core.venue.records import CancelRecord, FillRecord, FundingRecord, TriggerRecord, VenueRecord
+from gridkeeper_core.venue.records import (
+    CancelRecord,
+    FillRecord,
+    FundingRecord,
+    LiquidationRecord,
+    TriggerRecord,
+    VenueRecord,
+)
 from gridkeeper_drift.codecs import addresses
 from gridkeeper_drift.codecs.addresses import PROGRAM_ID
 from gridkeeper_drift.codecs.idl import instruction_accounts, instructions
@@ -29,6 +36,8 @@ def keeper_transaction(
         "state": addresses.state_address(),
         "authority": keeper().pubkey(),
         "filler": filler(),
+        "liquidator": filler(),
+        "liquidator_stats": addresses.user_stats_address(keeper().pubkey()),
         "filler_stats": addresses.user_stats_address(keeper().pubkey()),
         "user": user,
         "user_stats": addresses.user_stats_address(authority),
@@ -47,6 +56,10 @@ def _call(records: tuple[VenueRecord, ...]) -> tuple[str, dict[str, int | None]]
                 return "trigger_order", {"order_id": record.order_id}
             case FundingRecord():
                 return "settle_funding_payment", {}
+            case LiquidationRecord():
+                size_e9 = abs(record.base_e9)
+                wanted = {"market_index": record.market_index, "liquidator_max_base_asset_amount": size_e9}
+                return "liquidate_perp", {**wanted, "limit_price": None}
             case CancelRecord():
                 continue
             case _:

@@ -44,6 +44,7 @@ _NOT_INITIALIZED = 3012
 _INSUFFICIENT_TOKENS = 1
 _IN_USE = 0
 _INVALID_SUB_ACCOUNT_ID = 6214
+_MAX_NUMBER_OF_USERS = 6224
 _SPOT_MARKET_NOT_FOUND = 6087
 _INVALID_ORDER_POST_ONLY = 6051
 
@@ -123,6 +124,8 @@ class Program:
             raise ProgramError({"Custom": _IN_USE}, "Allocate: account already in use")
         if number != self._world.created[authority]:
             raise ProgramError.custom(_INVALID_SUB_ACCOUNT_ID)
+        if 0 < self._world.max_sub_accounts <= len(self._world.users):
+            raise ProgramError.custom(_MAX_NUMBER_OF_USERS)
         self._pay_rent(instruction.accounts["payer"], USER_RENT_LAMPORTS)
         name = bytes(instruction.arguments["name"])
         self._world.users[user] = SubAccount(

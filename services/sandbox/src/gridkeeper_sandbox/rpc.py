@@ -16,15 +16,19 @@ from gridkeeper_core.prices.price import Price
 from gridkeeper_drift.codecs.addresses import PROGRAM_ID
 from gridkeeper_sandbox import answers, base58, execution
 from gridkeeper_sandbox.accounts_view import rent_lamports
-from gridkeeper_sandbox.chain import Commitment, block_time_s, genesis_hash
+from gridkeeper_sandbox.administering import MarketChange
+from gridkeeper_sandbox.chain import BLOCKHASH_LIFE_SLOTS, Commitment, block_time_s, genesis_hash
 from gridkeeper_sandbox.execution import NotRunError, Ran
+from gridkeeper_sandbox.faults import Scenario
 from gridkeeper_sandbox.sandbox import Sandbox
 from gridkeeper_sandbox.world import TokenAccount
 
 _PARSE, _BAD_REQUEST, _NO_METHOD, _BAD_PARAMS = -32700, -32600, -32601, -32602
-_PREFLIGHT_FAILED, _BAD_SIGNATURE = -32002, -32003
+_PREFLIGHT_FAILED, _BAD_SIGNATURE, _SLOT_NOT_REACHED = -32002, -32003, -32016
+_GET = "getTransaction"
 _MAX_KEYS, _MAX_STATUSES, _MAX_SIGNATURES = 100, 256, 1000
 _PACKET_BYTES = 1232
+_SHORTEST_RECORD = 100
 _WORDS = {
     "AlreadyProcessed": "This transaction has already been processed",
     "BlockhashNotFound": "Blockhash not found",
@@ -50,7 +54,7 @@ class Rpc:
             "getAccountInfo": self._account_info,
             "getMultipleAccounts": self._multiple_accounts,
             "getProgramAccounts": self._program_accounts,
-            "getBalance": lambda p: self._in_context(self._lamports(p)),
+            "getBalance": self._balance,
             "getTokenAccountBalance": self._token_balance,
             "getLatestBlockhash": self._latest_blockhash,
             "isBlockhashValid": self._is_blockhash_valid,
@@ -73,6 +77,11 @@ class Rpc:
             "sandbox_fund": self._fund,
             "sandbox_advance": self._advance,
             "sandbox_payFunding": self._pay_funding,
+            "sandbox_setMarket": self._set_market,
+            "sandbox_setExchange": lambda p: sandbox.set_exchange(int(p[0])),
+            "sandbox_setFaults": self._set_faults,
+            "sandbox_faults": lambda _: msgspec.to_builtins(sandbox.faults.told()),
+            "sandbox_fork": self._fork,
             "sandbox_quiet": lambda _: msgspec.to_builtins(sandbox.quiet()),
         }
 
@@ -106,44 +115,57 @@ class Rpc:
     # ------------------------------------------------------------ accounts
 
     def _account_info(self, params: list[Any]) -> Any:
-        held = self._sandbox.view.read(answers.pubkey(params[0]))
-        return self._in_context(answers.account(held, _options(params)))
+        options = _options(params)
+        commitment = self._reached(options)
+        with self._sandbox.seen_at(commitment):
+            held = self._sandbox.view.read(answers.pubkey(params[0]))
+        return self._in_context(answers.account(held, options), commitment)
 
     def _multiple_accounts(self, params: list[Any]) -> Any:
         keys = params[0]
         if len(keys) > _MAX_KEYS:
             raise RpcError(_BAD_PARAMS, f"Too many inputs provided; max {_MAX_KEYS}")
-        read = self._sandbox.view.read
-        return self._in_context([answers.account(read(answers.pubkey(key)), _options(params)) for key in keys])
+        options = _options(params)
+        commitment = self._reached(options)
+        with self._sandbox.seen_at(commitment):
+            held = [self._sandbox.view.read(answers.pubkey(key)) for key in keys]
+        return self._in_context([answers.account(item, options) for item in held], commitment)
 
     def _program_accounts(self, params: list[Any]) -> Any:
         options = _options(params)
+        commitment = self._reached(options)
         found = []
         if answers.pubkey(params[0]) == PROGRAM_ID:
-            for key in self._sandbox.view.program_accounts():
-                held = self._sandbox.view.read(key)
-                if held is not None and answers.matches(held, options.get("filters") or []):
-                    found.append({"pubkey": str(key), "account": answers.account(held, options)})
-        return self._in_context(found) if options.get("withContext") else found
+            with self._sandbox.seen_at(commitment):
+                for key in self._sandbox.view.program_accounts():
+                    held = self._sandbox.view.read(key)
+                    if held is not None and answers.matches(held, options.get("filters") or []):
+                        found.append({"pubkey": str(key), "account": answers.account(held, options)})
+        return self._in_context(found, commitment) if options.get("withContext") else found
 
-    def _lamports(self, params: list[Any]) -> int:
-        held = self._sandbox.view.read(answers.pubkey(params[0]))
-        return 0 if held is None else held.lamports
+    def _balance(self, params: list[Any]) -> Any:
+        commitment = self._reached(_options(params))
+        with self._sandbox.seen_at(commitment):
+            held = self._sandbox.view.read(answers.pubkey(params[0]))
+        return self._in_context(0 if held is None else held.lamports, commitment)
 
     def _token_balance(self, params: list[Any]) -> Any:
-        held: TokenAccount | None = self._sandbox.world.tokens.get(answers.pubkey(params[0]))
+        commitment = self._reached(_options(params))
+        with self._sandbox.seen_at(commitment):
+            held: TokenAccount | None = self._sandbox.world.tokens.get(answers.pubkey(params[0]))
         if held is None:
             raise RpcError(_BAD_PARAMS, "Invalid param: could not find account")
         whole, part = divmod(held.amount_e6, 10**6)
         text = f"{whole}.{part:06}"
         amount = {"amount": str(held.amount_e6), "decimals": 6, "uiAmount": None, "uiAmountString": text}
-        return self._in_context(amount)
+        return self._in_context(amount, commitment)
 
     # ------------------------------------------------------------ the chain
 
-    def _latest_blockhash(self, _params: list[Any]) -> Any:
-        blockhash, last = self._sandbox.chain.blockhash(self._sandbox.now_ns)
-        return self._in_context({"blockhash": str(blockhash), "lastValidBlockHeight": last})
+    def _latest_blockhash(self, params: list[Any]) -> Any:
+        commitment = self._reached(params[0] if params and isinstance(params[0], dict) else {})
+        blockhash, last = self._sandbox.chain.blockhash(self._sandbox.now_ns, commitment)
+        return self._in_context({"blockhash": str(blockhash), "lastValidBlockHeight": last}, commitment)
 
     def _is_blockhash_valid(self, params: list[Any]) -> Any:
         blockhash = type(genesis_hash()).from_string(params[0])
@@ -162,11 +184,14 @@ class Rpc:
     def _signature_statuses(self, params: list[Any]) -> Any:
         if len(params[0]) > _MAX_STATUSES:
             raise RpcError(_BAD_PARAMS, f"Too many inputs provided; max {_MAX_STATUSES}")
-        return self._in_context([self._status(signature) for signature in params[0]])
+        is_thorough = bool(_options(params).get("searchTransactionHistory", False))
+        return self._in_context([self._status(signature, is_thorough) for signature in params[0]])
 
-    def _status(self, signature: str) -> Any:
+    def _status(self, signature: str, is_thorough: bool) -> Any:  # noqa: FBT001 - as the request says it
         chain, now_ns = self._sandbox.chain, self._sandbox.now_ns
         landed = chain.find(signature)
+        if landed is not None and not is_thorough and landed.slot + BLOCKHASH_LIFE_SLOTS < self._sandbox.slot():
+            landed = None  # without the ledger's history an endpoint knows what landed of late only
         commitment = "processed" if landed is None else chain.commitment_of(landed, now_ns)
         return answers.status(landed, commitment, self._sandbox.slot())
 
@@ -187,13 +212,19 @@ class Rpc:
         raw = params[1] if len(params) > 1 else {}
         options = {"encoding": raw} if isinstance(raw, str) else raw
         landed = self._sandbox.chain.find(params[0])
+        now_ns, faults = self._sandbox.now_ns, self._sandbox.faults
         if landed is None or landed.slot > self._sandbox.slot(commitment_of(options)):
             return None
+        if faults.strike(("null-transaction",), (_GET,), now_ns):
+            return None
+        if faults.strike(("truncated-logs",), (_GET,), now_ns, key=landed.signature):
+            landed = msgspec.structs.replace(landed, logs=_cut(landed.logs))
         return answers.transaction(landed, options.get("encoding") or "json")
 
     def _priority_fees(self, _params: list[Any]) -> Any:
         slot = self._sandbox.slot()
-        return [{"slot": slot - back, "prioritizationFee": 0} for back in range(min(slot, 150))]
+        fee = self._sandbox.settings.priority_fee
+        return [{"slot": slot - back, "prioritizationFee": fee} for back in range(min(slot, 150))]
 
     # ------------------------------------------------------------ sending
 
@@ -266,8 +297,29 @@ class Rpc:
         """`[symbol, rate_e9]`: the change of the cumulative rate, quote per base."""
         self._sandbox.pay_funding(params[0], int(params[1]))
 
-    def _in_context(self, value: Any) -> Any:
-        return {"context": {"slot": self._sandbox.slot(), "apiVersion": "2.0.0"}, "value": value}
+    def _set_market(self, params: list[Any]) -> Any:
+        """`[symbol, {field: value, …}]`: what the venue's admin changes, or how the oracle fails."""
+        self._sandbox.set_market(params[0], msgspec.convert(_options(params), MarketChange))
+
+    def _set_faults(self, params: list[Any]) -> Any:
+        """`[{"seed", "fault": […]}]`: the faults in force from now on; without any they end."""
+        self._sandbox.set_faults(msgspec.convert(params[0] if params else {}, Scenario))
+        return msgspec.to_builtins(self._sandbox.faults.told())
+
+    def _fork(self, params: list[Any]) -> Any:
+        """`[signature, {"relands"}]`: leaves the fork it is on; false where it is unknown or final."""
+        return self._sandbox.fork(str(params[0]), relands=bool(_options(params).get("relands", False)))
+
+    def _reached(self, options: dict[str, Any]) -> Commitment:
+        """The commitment it asks for. Raises RpcError where the slot it asks for has not come so far."""
+        commitment = commitment_of(options)
+        slot = self._sandbox.slot(commitment)
+        if int(options.get("minContextSlot") or 0) > slot:
+            raise RpcError(_SLOT_NOT_REACHED, "Minimum context slot has not been reached", {"contextSlot": slot})
+        return commitment
+
+    def _in_context(self, value: Any, commitment: Commitment = "processed") -> Any:
+        return {"context": {"slot": self._sandbox.slot(commitment), "apiVersion": "2.0.0"}, "value": value}
 
 
 def _options(params: list[Any]) -> dict[str, Any]:
@@ -312,6 +364,12 @@ def _simulation(ran: Ran) -> dict[str, Any]:
 
 def _simulation_failed(ran: Ran, words: str) -> RpcError:
     return RpcError(_PREFLIGHT_FAILED, f"Transaction simulation failed: {words}", _simulation(ran))
+
+
+def _cut(logs: tuple[str, ...]) -> tuple[str, ...]:
+    """The logs as a runtime leaves them that ran out of room at the first record."""
+    kept = next((place for place, line in enumerate(logs) if len(line) > _SHORTEST_RECORD), len(logs))
+    return (*logs[:kept], "Log truncated")
 
 
 def _failed(request_id: Any, error: RpcError) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from solders.pubkey import Pubkey
@@ -11,31 +12,38 @@ from solders.transaction import VersionedTransaction
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.quiet import PRICE_MAX_E6, Band, MarketTaken, Quiet
-from gridkeeper_core.units import NS_PER_S
+from gridkeeper_core.units import NS_PER_MS
 from gridkeeper_core.venue.errors import VenueError
 from gridkeeper_core.venue.model import VenueModel
-from gridkeeper_core.venue.state import Account, FillBatch
-from gridkeeper_drift.codecs.events import program_logs
 from gridkeeper_sandbox import execution
 from gridkeeper_sandbox.accounts_view import AccountsView, market_oracle
+from gridkeeper_sandbox.administering import MarketChange, changed
 from gridkeeper_sandbox.chain import Chain, Commitment, Landed
+from gridkeeper_sandbox.coming import Coming, ForkSwitch, LateLanding
 from gridkeeper_sandbox.config import SERVICE, SandboxSettings
-from gridkeeper_sandbox.event_lines import Happened, lines
 from gridkeeper_sandbox.execution import Loaded, NotRunError, Ran
+from gridkeeper_sandbox.faults import CHAIN_KINDS, KEEPERS, FaultKind, Faults, Scenario, read_scenario
+from gridkeeper_sandbox.history import History, Step
 from gridkeeper_sandbox.journal import (
     Deed,
     Entry,
+    Fork,
     Fund,
     Keepers,
     LastPrices,
     PayFunding,
     Row,
     Rules,
+    SetExchange,
+    SetMarket,
     Submit,
     open_journal,
 )
-from gridkeeper_sandbox.keeper_transactions import filler, keeper_transaction
-from gridkeeper_sandbox.world import World
+from gridkeeper_sandbox.landing import Landing
+from gridkeeper_sandbox.world import Mark, World
+
+_SEND = "sendTransaction"
+_FATES: tuple[FaultKind, ...] = ("lost-transaction", "late-transaction")
 
 
 class Change(NamedTuple):
@@ -56,9 +64,10 @@ class Sandbox:
             markets=tuple(settings.market_rules()), fills=settings.fills, enforce_margin=settings.enforce_margin
         )
         depth = (0, 0) if settings.lockstep else (settings.confirmed_slots, settings.finalized_slots)
-        self._settings = settings
+        self.settings = settings
         self._clock = clock
-        self.world = World(VenueModel(rules.markets, rules.fills, enforce_margin=rules.enforce_margin))
+        venue = VenueModel(rules.markets, rules.fills, enforce_margin=rules.enforce_margin)
+        self.world = World(venue, settings.max_sub_accounts)
         self.chain = Chain(
             confirmed_slots=depth[0],
             finalized_slots=depth[1],
@@ -66,12 +75,18 @@ class Sandbox:
             skips_empty_slots=settings.lockstep,
         )
         self.view = AccountsView(self.world)
+        self._landing = Landing(self.world, self.chain, self.view)
+        self.faults = Faults()
+        self._history = History(keeps=depth[1] > 0)
+        self._coming = Coming()
         self.listeners: list[Callable[[Change], None]] = []
         self._calm_prices: dict[str, Price] = {}
         self._last_prices: dict[str, Price] = {}
         self._journal, entries = open_journal(settings.state_dir, rules, sync=settings.sync)
         self._replay(entries)
         self.tick()
+        if settings.scenario:
+            self.set_faults(read_scenario(settings.scenario))
 
     # ------------------------------------------------------------ time
 
@@ -86,11 +101,21 @@ class Sandbox:
 
     def tick(self) -> None:
         """Lets the chain's time follow the host's clock; on a tape it stands until it is moved."""
-        if not self._settings.follows_tape:
+        if not self.settings.follows_tape:
             self.move_clock(self._clock())
 
     def move_clock(self, now_ns: int) -> None:
-        """Moves the chain's time forward; keepers remove what has lapsed by then."""
+        """Moves the chain's time forward: what was put off happens when it is due, keepers remove what lapses."""
+        while due := self._coming.next_due(now_ns):
+            self._move_to(max(self.now_ns, due[0]))
+            match due[1]:
+                case LateLanding(data=data):
+                    self._land_late(VersionedTransaction.from_bytes(data))
+                case ForkSwitch(signature=signature, relands=relands):
+                    self.fork(signature, relands=relands)
+        self._move_to(now_ns)
+
+    def _move_to(self, now_ns: int) -> None:
         deadline_ns = self.world.venue.next_deadline_ns()
         if deadline_ns is not None and deadline_ns <= now_ns:
             self.world.venue.advance(now_ns)
@@ -117,7 +142,12 @@ class Sandbox:
             ran = self.try_out(loaded)
             if ran.error is not None:
                 return ran, None
-        self._do(Submit(bytes(transaction)))
+        fault = self.faults.strike(_FATES, (_SEND,), self.now_ns, key=loaded.signature)
+        if fault is None:
+            self._do(Submit(bytes(transaction)))
+            self._meet_fork(loaded.signature, _SEND)
+        elif fault.kind == "late-transaction":
+            self._coming.add(self.now_ns + fault.delay_ms * NS_PER_MS, LateLanding(bytes(transaction)))
         return None, None
 
     def try_out(self, loaded: Loaded) -> Ran:
@@ -129,7 +159,7 @@ class Sandbox:
 
     def fund(self, wallet: Pubkey, lamports: int, quote_e6: int) -> None:
         """The faucet. Raises GridkeeperError where there is none."""
-        if not self._settings.faucet:
+        if not self.settings.faucet:
             raise GridkeeperError("BAD_VALUE", field="faucet", value="off")
         self._do(Fund(str(wallet), lamports, quote_e6))
 
@@ -137,6 +167,56 @@ class Sandbox:
         """Every position of a market pays or receives funding. Raises GridkeeperError MARKET_UNKNOWN."""
         self._check_market(symbol)
         self._do(PayFunding(symbol, rate_e9))
+
+    def set_market(self, symbol: str, change: MarketChange) -> None:
+        """The admin changes a market. Raises GridkeeperError MARKET_UNKNOWN."""
+        self._check_market(symbol)
+        self._do(SetMarket(symbol, change))
+
+    def set_exchange(self, status: int) -> None:
+        """The admin pauses operations of the whole exchange: bits of `State.exchange_status`, 0 lets all go on."""
+        self._do(SetExchange(status))
+
+    # ------------------------------------------------------------ faults and forks
+
+    def set_faults(self, scenario: Scenario) -> None:
+        """Begins a scenario. Raises GridkeeperError where the chain's clock only moves by rows that wait for rest."""
+        kinds = {fault.kind for fault in scenario.fault}
+        if self.settings.lockstep and kinds.intersection(CHAIN_KINDS):
+            raise GridkeeperError(
+                "BAD_VALUE",
+                field="scenario",
+                value=", ".join(sorted(kinds.intersection(CHAIN_KINDS))),
+                expected="faults that need no time to pass, as the chain runs in lockstep",
+            )
+        self._coming.forget()
+        self.faults.set(scenario, self.now_ns)
+
+    def fork(self, signature: str, *, relands: bool) -> bool:
+        """Leaves the fork that holds a transaction, if it is not final: it and all that came after it are undone."""
+        place = self.chain.place_of(signature)
+        steps = [] if place is None else self._history.back_to(place, self.slot("finalized"))
+        if not steps:
+            return False
+        self._do(Fork(len(steps)))
+        for step in steps:
+            if relands and step.submitted is not None:
+                self._land_late(VersionedTransaction.from_bytes(step.submitted))
+        return True
+
+    @contextmanager
+    def seen_at(self, commitment: Commitment) -> Iterator[None]:
+        """Inside, the accounts are as of that commitment; nothing may be changed."""
+        mark = self._history.at(self.slot(commitment))
+        if mark is None:
+            yield
+            return
+        now = self.world.mark()
+        self.world.rewind(mark)
+        try:
+            yield
+        finally:
+            self.world.rewind(now)
 
     # ------------------------------------------------------------ the market
 
@@ -146,10 +226,10 @@ class Sandbox:
         records, landed = 0, list[Landed]()
         for row in rows:
             if row.market == symbol and self._is_new(row):
-                batches, before = self._take_row(row)
-                landed += self._land_batches(batches, before)
-                records += sum(len(batch.records) for batch in batches)
-        if self._settings.follows_tape:
+                landed_now, count = self._take_row(row)
+                landed += landed_now
+                records += count
+        if self.settings.follows_tape:
             self.move_clock(now_ns)
         self._journal.settle()
         self._journal.keep_prices(LastPrices(now_ns=self.now_ns, prices=tuple(self._last_prices.values())))
@@ -184,9 +264,10 @@ class Sandbox:
 
     # ------------------------------------------------------------ inside
 
-    def _take_row(self, row: Price) -> tuple[list[FillBatch], dict[str, Account]]:
-        """One row: what it led to, and the accounts before it."""
+    def _take_row(self, row: Price) -> tuple[list[Landed], int]:
+        """One row: the transactions it led to, and how many records are in them."""
         self._last_prices[row.market] = row
+        mark = self.world.mark() if self._history.keeps else None
         before = dict(self.world.venue.accounts)
         batches = self.world.venue.apply_row(row)
         now_after = self.world.venue.accounts
@@ -195,75 +276,87 @@ class Sandbox:
         else:
             self._calm_prices.pop(row.market, None)
             self._note(Row(row))
-        return batches, before
+        landed = self._landing.land_batches(batches, before)
+        self._remember(mark, landed, None)
+        if landed:
+            self._meet_fork(landed[0].signature, KEEPERS)
+        return landed, sum(len(batch.records) for batch in batches)
+
+    def _meet_fork(self, signature: str, method: str) -> None:
+        fault = self.faults.strike(("fork",), (method,), self.now_ns)
+        if fault is not None:
+            self._coming.add(self.now_ns + fault.delay_ms * NS_PER_MS, ForkSwitch(signature, fault.relands))
+
+    def _land_late(self, transaction: VersionedTransaction) -> None:
+        """Lands it if it still can; if not, it is never heard of again."""
+        loaded = execution.load(transaction, dict(self.view.tables))
+        if self.chain.find(loaded.signature) is not None:
+            return
+        try:
+            execution.check(loaded, self.chain, self.world)
+        except NotRunError:
+            return
+        self._do(Submit(bytes(transaction)))
 
     def _do(self, deed: Deed) -> None:
         self._note(deed)
         landed = self._apply(deed)
         self._journal.settle()
-        self._tell(Change(tuple(landed), _keys(landed)))
+        # What a fork gives are the transactions that are gone: their accounts changed, but nothing landed.
+        self._tell(Change(() if isinstance(deed, Fork) else tuple(landed), _keys(landed)))
 
     def _note(self, deed: Deed) -> None:
         self._journal.append(Entry(now_ns=self.now_ns, prices=tuple(self._calm_prices.values()), deed=deed))
         self._calm_prices.clear()
 
     def _apply(self, deed: Deed) -> list[Landed]:
-        """Does a deed, for the first time or again after a restart."""
+        """Does a deed, for the first time or again after a restart, and remembers what was before it."""
+        mark = self.world.mark() if self._history.keeps else None
+        landed = self._act(deed)
+        if isinstance(deed, Fund | SetMarket | SetExchange):
+            self._history.forget()
+        elif not isinstance(deed, Fork):
+            self._remember(mark, landed, deed.data if isinstance(deed, Submit) else None)
+        return landed
+
+    def _remember(self, mark: Mark | None, landed: Sequence[Landed], submitted: bytes | None) -> None:
+        if mark is not None and landed:
+            first = len(self.chain.landed) - len(landed)
+            self._history.add(Step(mark, first, landed[0].slot, submitted), self.slot("finalized"))
+
+    def _act(self, deed: Deed) -> list[Landed]:
         venue = self.world.venue
         before = dict(venue.accounts)
         match deed:
             case Submit():
-                return self._land(VersionedTransaction.from_bytes(deed.data))
+                return self._landing.land(VersionedTransaction.from_bytes(deed.data))
             case Row():
-                return self._land_batches(venue.apply_row(deed.row), before)
+                return self._landing.land_batches(venue.apply_row(deed.row), before)
             case Keepers():
-                return self._land_batches(venue.run_keepers(), before)
+                return self._landing.land_batches(venue.run_keepers(), before)
             case PayFunding():
-                return self._land_batches(venue.pay_funding(deed.symbol, deed.rate_e9), before)
+                return self._landing.land_batches(venue.pay_funding(deed.symbol, deed.rate_e9), before)
             case Fund():
                 self.world.fund(Pubkey.from_string(deed.wallet), deed.lamports, deed.quote_e6)
                 return []
+            case SetMarket():
+                venue.set_market(changed(venue.market_named(deed.symbol), deed.change))
+                return []
+            case SetExchange():
+                venue.exchange_status = deed.status
+                return []
+            case Fork():
+                return self._leave_fork(deed.steps)
 
-    def _land(self, transaction: VersionedTransaction) -> list[Landed]:
-        loaded = execution.load(transaction, dict(self.view.tables))
-        fee = execution.fee_lamports(transaction)
-        self.world.add_lamports(loaded.fee_payer, -fee)
-        slot = self.chain.landing_slot(self.now_ns)
-        landed = self._record(loaded, execution.run(loaded, self.world), fee, slot)
-        # What it placed may be a taker's, which keepers fill at once.
-        before = dict(self.world.venue.accounts)
-        return [landed, *self._land_batches(self.world.venue.run_keepers(), before)]
-
-    def _land_batches(self, batches: Sequence[FillBatch], before: dict[str, Account]) -> list[Landed]:
-        slot = self.chain.landing_slot(self.now_ns)
-        return [self._land_batch(batch, before[batch.account], slot) for batch in batches]
-
-    def _land_batch(self, batch: FillBatch, before: Account, slot: int) -> Landed:
-        user = Pubkey.from_string(batch.account)
-        authority = self.world.users[user].authority
-        happened = Happened(self.world.venue, user, authority, before, filler())
-        blockhash, _ = self.chain.blockhash(self.now_ns)
-        transaction = keeper_transaction(user, authority, batch.records, blockhash)
-        logs = program_logs(lines(happened, batch.records))
-        ran = Ran(None, execution.truncated(logs), 0)
-        return self._record(execution.load(transaction, {}), ran, execution.LAMPORTS_PER_SIGNATURE, slot)
-
-    def _record(self, loaded: Loaded, ran: Ran, fee_lamports: int, slot: int) -> Landed:
-        landed = Landed(
-            signature=loaded.signature,
-            slot=slot,
-            block_time_s=self.now_ns // NS_PER_S,
-            data=bytes(loaded.transaction),
-            keys=tuple(str(key) for key in loaded.keys),
-            loaded_writable=loaded.loaded_writable,
-            loaded_readonly=loaded.loaded_readonly,
-            error=ran.error,
-            logs=ran.logs,
-            fee_lamports=fee_lamports,
-            units=ran.units,
-        )
-        self.chain.land(landed)
-        return landed
+    def _leave_fork(self, count: int) -> list[Landed]:
+        """Undoes the last steps; the market's prices stay, as they come from outside the chain."""
+        first = self._history.undo(count)[0]
+        venue = self.world.venue
+        prices = dict(venue.markets)
+        now_ns = venue.now_ns
+        self.world.rewind(first.mark)
+        venue.take_prices(prices, now_ns)
+        return self.chain.drop_from(first.first, now_ns)
 
     def _replay(self, entries: Iterable[Entry]) -> None:
         venue = self.world.venue

@@ -10,12 +10,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from aiohttp import web
 
 from gridkeeper_bus.connection import Bus, connect
+from gridkeeper_bus.permissions import inbox_of
 from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.units import NS_PER_S
 from gridkeeper_runtime.health import Health
 from gridkeeper_runtime.logs import Logger
 from gridkeeper_sandbox.config import SERVICE, SandboxSettings
+from gridkeeper_sandbox.endpoint import Endpoint
 from gridkeeper_sandbox.feed import serve_feed
-from gridkeeper_sandbox.rpc import Rpc
 from gridkeeper_sandbox.sandbox import Sandbox
 from gridkeeper_sandbox.websocket import Hub
 
@@ -32,7 +34,9 @@ async def run(settings: SandboxSettings, stop: asyncio.Event) -> None:
         sandbox.listeners.append(hub.publish)
         bus: Bus | None = None
         if settings.nats_url:
-            bus = await connect(settings.nats_url, SERVICE)
+            bus = await connect(
+                settings.nats_url, SERVICE, nkey_seed=settings.nats_nkey, inbox_prefix=inbox_of(SERVICE)
+            )
             stack.push_async_callback(bus.close)
             server = await serve_feed(bus, sandbox, settings)
             stack.push_async_callback(server.stop)
@@ -51,10 +55,14 @@ async def run(settings: SandboxSettings, stop: asyncio.Event) -> None:
 @asynccontextmanager
 async def _serving(settings: SandboxSettings, sandbox: Sandbox, hub: Hub) -> AsyncIterator[None]:
     """JSON-RPC on the port, websockets on the next one, which is where clients look for them."""
-    rpc = Rpc(sandbox)
+    endpoint = Endpoint(sandbox)
 
     async def on_post(request: web.Request) -> web.Response:
-        return web.Response(body=rpc.answer(await request.read()), content_type="application/json")
+        reply = endpoint.handle(await request.read())
+        await asyncio.sleep(reply.delay_ns / NS_PER_S)
+        if reply.body is None and request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=reply.status or 500, body=reply.body, headers=reply.headers)
 
     async def on_health(_request: web.Request) -> web.Response:
         return web.Response(text="ok")

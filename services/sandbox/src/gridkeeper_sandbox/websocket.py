@@ -38,11 +38,17 @@ class Client:
 
     def __init__(self) -> None:
         self.subscriptions: dict[int, Subscription] = {}
-        self.queue: asyncio.Queue[str] = asyncio.Queue()
+        self.queue: asyncio.Queue[str | None] = asyncio.Queue()
+        self.is_dropped = False
 
     def say(self, body: Any) -> None:
         """Queues one message."""
         self.queue.put_nowait(msgspec.json.encode(body).decode())
+
+    def drop(self) -> None:
+        """Ends the connection without a word."""
+        self.is_dropped = True
+        self.queue.put_nowait(None)
 
     def notify(self, number: int, kind: str, result: Any) -> None:
         """Queues one notification."""
@@ -65,7 +71,7 @@ class Hub:
         await socket.prepare(request)
         client = Client()
         self._clients.add(client)
-        writer = asyncio.create_task(_write(socket, client))
+        writer = asyncio.create_task(_write(request, socket, client))
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
@@ -80,9 +86,17 @@ class Hub:
         for client in self._clients:
             for number, wish in list(client.subscriptions.items()):
                 for result in self._results(wish, change):
-                    client.notify(number, wish.kind, result)
+                    self._notify(client, number, wish.kind, result)
                     if wish.kind == _SIGNATURE:
                         del client.subscriptions[number]
+
+    def _notify(self, client: Client, number: int, kind: str, result: Any) -> None:
+        """Says it, unless a fault breaks the connection in its place; nothing is said on it any more then."""
+        strike = self._sandbox.faults.strike
+        if not client.is_dropped and strike(("dropped-websocket",), (f"{kind}Notification",), self._sandbox.now_ns):
+            client.drop()
+        elif not client.is_dropped:
+            client.notify(number, kind, result)
 
     def turn(self) -> None:
         """Tells new slots, and signatures that have become final enough."""
@@ -94,7 +108,7 @@ class Hub:
             for client in self._clients:
                 for number, wish in client.subscriptions.items():
                     if wish.kind == _SLOT:
-                        client.notify(number, _SLOT, {"slot": slot, "parent": slot - 1, "root": root})
+                        self._notify(client, number, _SLOT, {"slot": slot, "parent": slot - 1, "root": root})
 
     def _answer(self, client: Client, text: str) -> Any:
         request: dict[str, Any] = {}
@@ -162,9 +176,14 @@ class Hub:
         return {"context": {"slot": self._sandbox.slot()}, "value": value}
 
 
-async def _write(socket: web.WebSocketResponse, client: Client) -> None:
+async def _write(request: web.Request, socket: web.WebSocketResponse, client: Client) -> None:
     while client.queue.qsize() <= _BACKLOG_MAX:
-        await socket.send_str(await client.queue.get())
+        text = await client.queue.get()
+        if text is None:
+            if request.transport is not None:
+                request.transport.abort()
+            return
+        await socket.send_str(text)
     await socket.close(message=b"too slow")
 
 

@@ -44,8 +44,9 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 class World:
     """The state programs work on. `mark` and `rewind` make a transaction atomic."""
 
-    def __init__(self, venue: VenueModel) -> None:
+    def __init__(self, venue: VenueModel, max_sub_accounts: int = 0) -> None:
         self.venue = venue
+        self.max_sub_accounts = max_sub_accounts
         self.lamports: dict[Pubkey, int] = {}
         self.tokens: dict[Pubkey, TokenAccount] = {}
         self.users: dict[Pubkey, SubAccount] = {}

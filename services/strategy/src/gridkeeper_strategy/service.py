@@ -11,6 +11,8 @@ from gridkeeper_shell.commands import command_handler
 from gridkeeper_shell.shell import Shell, live
 from gridkeeper_strategy.config import SERVICE, StrategySettings
 from gridkeeper_strategy.handlers import GridRequests
+from gridkeeper_strategy.metrics import measure
+from gridkeeper_strategy.views import grid_view
 
 
 async def serve(settings: StrategySettings, stop: asyncio.Event) -> None:
@@ -23,14 +25,17 @@ async def serve(settings: StrategySettings, stop: asyncio.Event) -> None:
         reads=("execution",),
         takes_prices=True,
         on_poison=machine.fault,
+        make_fold=StrategyMachine,
+        measure=lambda: measure(grid_view(grid, machine.newest_price(grid.config.market)) for grid in machine.grids()),
         band=lambda: {market: Band(low, high) for market, (low, high) in machine.bands().items()},
     )
-    requests = GridRequests(machine)
+    requests = GridRequests(machine, shell.now_ns)
 
     async def prepare() -> tuple[()]:
         await shell.serve(f"cmd.{settings.shard}.grid.*.*", command_handler(shell, "grid"))
         await shell.serve(query_subject(settings.shard, SERVICE, "grids"), requests.grids)
         await shell.serve(query_subject(settings.shard, SERVICE, "grid"), requests.grid)
+        await shell.serve(query_subject(settings.shard, SERVICE, "edit"), requests.edit_plan)
         return ()
 
     await live(shell, stop, prepare)

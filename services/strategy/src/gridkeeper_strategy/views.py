@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from itertools import islice
 
+from gridkeeper_core.errors import CATALOGUE
 from gridkeeper_core.events import Side
-from gridkeeper_core.grid.state import GridState, gap_of
+from gridkeeper_core.grid.edit_plan import EditPlan
+from gridkeeper_core.grid.reasons import grid_reasons, level_reasons, words_of
+from gridkeeper_core.grid.state import GridState, LiveOrder, gap_of
 from gridkeeper_core.grid.window import candidates, per_side
 from gridkeeper_core.prices.price import Price
-from gridkeeper_core.requests import GridDetail, GridView, OrderView
+from gridkeeper_core.requests import EditView, GridDetail, GridView, LevelView, OrderView, PauseView
 
 
 def grid_view(grid: GridState, price: Price | None) -> GridView:
@@ -18,7 +21,7 @@ def grid_view(grid: GridState, price: Price | None) -> GridView:
         market=grid.config.market,
         account=grid.config.account,
         state=_state(grid),
-        reasons=tuple(sorted(grid.pauses)),
+        reasons=tuple(told.code for told in _pauses(grid)),
         price_e6=price.oracle_e6 if price is not None else None,
         price_ns=price.ts_ns if price is not None else None,
         gap=gap_of(grid) if grid.levels_e6 else None,
@@ -35,28 +38,95 @@ def grid_view(grid: GridState, price: Price | None) -> GridView:
     )
 
 
-def grid_detail(grid: GridState, price: Price | None) -> GridDetail:
-    """Everything `grid show` needs."""
+def grid_detail(grid: GridState, price: Price | None, now_ns: int) -> GridDetail:
+    """Everything `grid show` needs, at a moment."""
     orders = tuple(
-        OrderView(
-            intent_id=order.intent_id,
-            side=order.side,
-            cell=order.cell,
-            price_e6=order.price_e6,
-            size_e9=order.size_e9,
-            filled_e9=order.filled_e9,
-            unwanted=order.unwanted,
-        )
-        for order in sorted(grid.orders.values(), key=lambda order: (order.price_e6, order.side))
+        _order_view(order) for order in sorted(grid.orders.values(), key=lambda order: (order.price_e6, order.side))
     )
     return GridDetail(
         view=grid_view(grid, price),
         levels_e6=grid.levels_e6,
         sizes_e9=grid.sizes_e9,
-        held_e9=grid.held_e9,
-        cycles=grid.cycles,
+        held_e9=tuple(grid.held_e9),
+        cycles=tuple(grid.cycles),
         orders=orders,
         source=grid.source,
+        reasons=level_views(grid, price, now_ns),
+        pauses=_pauses(grid),
+        flag=grid.memory.flag,
+        flag_until_ns=grid.memory.flag_until_ns,
+    )
+
+
+def edit_view(plan: EditPlan) -> EditView:
+    """What `grid edit` shows before it is applied."""
+    return EditView(
+        levels_before_e6=plan.before.levels_e6,
+        levels_after_e6=plan.after.levels_e6,
+        sizes_before_e9=plan.before.sizes_e9,
+        sizes_after_e9=plan.after.sizes_e9,
+        held_before_e9=plan.before.held_e9.total,
+        held_after_e9=plan.after.held_e9.total,
+        cancelled=tuple(_order_view(order) for order in plan.cancelled),
+        placed=tuple(
+            OrderView(
+                intent_id=want.intent_id,
+                side=want.side,
+                cell=want.cell,
+                price_e6=want.price_e6,
+                size_e9=want.size_e9,
+                filled_e9=0,
+                unwanted="",
+                kind=want.kind,
+            )
+            for want in plan.placed
+        ),
+        margin_before_e6=plan.margin_before_e6,
+        margin_after_e6=plan.margin_after_e6,
+        is_instant=not plan.cancelled and not plan.placed,
+    )
+
+
+def _order_view(order: LiveOrder) -> OrderView:
+    return OrderView(
+        intent_id=order.intent_id,
+        side=order.side,
+        cell=order.cell,
+        price_e6=order.price_e6,
+        size_e9=order.size_e9,
+        filled_e9=order.filled_e9,
+        unwanted=order.unwanted,
+        kind=order.kind,
+    )
+
+
+def level_views(grid: GridState, price: Price | None, now_ns: int) -> tuple[LevelView, ...]:
+    """Every level with its reason in plain words."""
+    return tuple(
+        LevelView(
+            level=reason.level,
+            price_e6=reason.price_e6,
+            side=reason.side,
+            cell=reason.cell,
+            size_e9=reason.size_e9,
+            code=reason.code,
+            meaning=words_of(reason.code),
+            intent_id=reason.intent_id,
+            until_ns=reason.until_ns,
+            detail=reason.detail,
+        )
+        for reason in level_reasons(grid, price, now_ns)
+    )
+
+
+def _pauses(grid: GridState) -> tuple[PauseView, ...]:
+    if grid.status == "rejected":
+        return tuple(
+            PauseView(code=code, meaning=CATALOGUE.get(code, ("", ""))[0], told=told)
+            for code, told in grid.told.items()
+        )
+    return tuple(
+        PauseView(code=code, meaning=words_of(code), told=grid.told.get(code, "")) for code in grid_reasons(grid)
     )
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
+from gridkeeper_core.alerts.policy import Severity
 from gridkeeper_core.events import (
     AccountHalted,
     AccountLive,
@@ -24,6 +23,8 @@ from gridkeeper_core.events import (
     GridPaused,
     GridRejected,
     GridResumed,
+    GuardCleared,
+    GuardTripped,
     Liquidated,
     MarketChanged,
     OrderRefused,
@@ -37,12 +38,16 @@ from gridkeeper_core.events import (
     TransactionFailed,
     VenueDiffers,
 )
+from gridkeeper_core.inputs import AlertReceived
 from gridkeeper_core.names import grid_of, split_stream
 from gridkeeper_core.record import Recorded
 from gridkeeper_core.units import E4, E9, decimal_text, e6_text, e9_text
 
-Severity = Literal["info", "warning", "critical"]
+FLEET = "fleet"
+"""The target of what concerns more than one grid, account or market."""
 FILLS = "fills"
+PAUSED_GRIDS = "paused"
+RESUMED_GRIDS = "resumed"
 REFUSALS = "refusals"
 _BY_A_PERSON = "PAUSED"
 _UNITS = {"_e4": E4, "_e6": 10**6, "_e9": E9}
@@ -51,7 +56,9 @@ _UNITS = {"_e4": E4, "_e6": 10**6, "_e9": E9}
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to say. `target` is a grid, an account or a market; `key` the kind of thing, for the throttle.
 
-    With `digest_only` it is never a message of its own; `amounts` are what a digest adds up.
+    With `digest_only` it is never a message of its own; `amounts` are what a digest adds up. `routed_as` sends it the
+    way of another severity, so that the end of a trouble is heard where its beginning was. `after_our_own`: it can wait
+    where this system has just spoken of the same thing.
     """
 
     target: str
@@ -60,6 +67,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     digest_only: bool = False
     amounts: tuple[tuple[str, int], ...] = ()
+    routed_as: Severity | None = None
+    after_our_own: bool = False
 
 
 def notice_of(event: Recorded) -> Notice | None:
@@ -78,6 +87,31 @@ def notice_of(event: Recorded) -> Notice | None:
             return None
 
 
+def notice_of_alert(alert: AlertReceived) -> Notice:
+    """What to say of an alert of the monitoring; with the page that tells what to do."""
+    if not alert.firing:
+        return Notice(
+            target=alert.target,
+            key=alert.cause or f"alert:{alert.name}",
+            severity="info",
+            text=f"Over: {alert.text}",
+            routed_as=alert.severity,
+        )
+    what_to_do = f" What to do: {alert.runbook_url}" if alert.runbook_url else ""
+    return Notice(
+        target=alert.target,
+        key=alert.cause or f"alert:{alert.name}",
+        severity=alert.severity,
+        text=f"{alert.text}{what_to_do}",
+        after_our_own=bool(alert.cause),
+    )
+
+
+def notice_of_test(author: str) -> Notice:
+    """What a person gets who wants to see a message arrive."""
+    return Notice(target=FLEET, key="test", severity="info", text=f"This is a test message, asked for by {author}.")
+
+
 def _of_grid(grid: str, fact: Fact) -> Notice | None:
     match fact:
         case GridOpened():
@@ -87,7 +121,7 @@ def _of_grid(grid: str, fact: Fact) -> Notice | None:
         case GridPaused():
             return _paused(grid, fact)
         case GridResumed():
-            return _info(grid, "grid", f"Grid {grid} trades again; the pause for {fact.code} is over.")
+            return _resumed(grid, fact)
         case GridEdited():
             return _info(grid, "grid", f"Grid {grid} has new settings, by {fact.author}: {fact.reason}.")
         case GridFaulted():
@@ -112,7 +146,16 @@ def _of_grid(grid: str, fact: Fact) -> Notice | None:
 def _paused(grid: str, fact: GridPaused) -> Notice:
     if fact.code == _BY_A_PERSON:
         return _info(grid, "grid", f"Grid {grid} was paused by {fact.author}: {fact.reason}.")
-    return _warning(grid, "paused", f"Grid {grid} places no orders: {fact.code}, {fact.reason}.")
+    # One cause pauses many grids: they share a message and its digest.
+    text = f"Grid {grid} places no orders: {fact.code}, {fact.reason}."
+    return Notice(target=FLEET, key=f"{PAUSED_GRIDS}:{fact.code}", severity="warning", text=text, amounts=((grid, 1),))
+
+
+def _resumed(grid: str, fact: GridResumed) -> Notice:
+    text = f"Grid {grid} trades again; the pause for {fact.code} is over."
+    if fact.code == _BY_A_PERSON:
+        return _info(grid, "grid", text)
+    return Notice(target=FLEET, key=f"{RESUMED_GRIDS}:{fact.code}", severity="info", text=text, amounts=((grid, 1),))
 
 
 def _risk(grid: str, fact: RiskTripped) -> Notice:
@@ -161,6 +204,11 @@ def _of_account(alias: str, fact: Fact) -> Notice | None:
 
 def _of_operation(alias: str, fact: Fact) -> Notice | None:
     match fact:
+        case GuardTripped():
+            text = f"Account {alias}: {fact.code}, {fact.detail}."
+            return _warning(alias, f"guard:{fact.code}", text)
+        case GuardCleared():
+            return _info(alias, f"guard:{fact.code}", f"Account {alias}: {fact.code} is over, {fact.detail}.")
         case AccountHalted():
             return _warning(alias, "halt", f"Account {alias} was halted by {fact.author}: {fact.reason}.")
         case AccountResumed():

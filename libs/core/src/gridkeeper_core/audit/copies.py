@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from gridkeeper_core.audit.chain import ChainCheck
 from gridkeeper_core.audit.envelope import Envelope, Row, envelope_of, identity
 from gridkeeper_core.audit.finding import Finding, Findings, Kind, Place
+from gridkeeper_core.audit.heads import HeadsCheck, LogHeads
 from gridkeeper_core.names import app_name, event_subject
 from gridkeeper_core.record import hash_of
 
@@ -39,7 +40,7 @@ class _Open:
 class LogAudit:
     """One service's log. Rows and messages come in their own order; rows up to a message's id must come before it."""
 
-    def __init__(self, service: str, shard: int) -> None:
+    def __init__(self, service: str, shard: int, kept: LogHeads | None = None) -> None:
         self.app = app_name(service, shard)
         self.service = service
         self.findings = Findings()
@@ -51,6 +52,7 @@ class LogAudit:
         """Id of the newest event on EV so far."""
         self._shard = shard
         self._chain = ChainCheck(self.app, service)
+        self._heads = None if kept is None else HeadsCheck(self.app, kept)
         self._rows: deque[Row] = deque()
         self._open: dict[str, _Open] = {}
 
@@ -95,6 +97,11 @@ class LogAudit:
             count += 1
         return count
 
+    def end(self) -> None:
+        """Every row was handed over: what is left of the heads that were kept is missing."""
+        for found in self._heads.missing() if self._heads is not None else ():
+            self._add(found, "")
+
     def _compare(self, message: Sent) -> None:
         if not self._rows or self._rows[0].id != message.id:
             self._add_ev("missing", message, f"EV holds it (id {message.id}), PostgreSQL does not.", place="PostgreSQL")
@@ -114,6 +121,9 @@ class LogAudit:
         is_explained = opened is not None and self._settle(opened, row, envelope)
         if found is not None and not (found.kind == "broken" and is_explained):
             self._add(found, row.stream)
+        rewritten = self._heads.take(row) if self._heads is not None else None
+        if rewritten is not None:
+            self._add(rewritten, row.stream)
         return found is None
 
     def _settle(self, opened: _Open, row: Row, envelope: Envelope | None) -> bool:
@@ -174,8 +184,9 @@ class LogAudit:
 class Audit:
     """All logs of one shard: hands each message of EV to the log its subject names."""
 
-    def __init__(self, services: Sequence[str], shard: int) -> None:
-        self.logs = {service: LogAudit(service, shard) for service in services}
+    def __init__(self, services: Sequence[str], shard: int, kept: Mapping[str, LogHeads] | None = None) -> None:
+        heads = kept or {}
+        self.logs = {service: LogAudit(service, shard, heads.get(app_name(service, shard))) for service in services}
         self.strangers = Findings()
 
     def log_of(self, message: Sent) -> LogAudit | None:

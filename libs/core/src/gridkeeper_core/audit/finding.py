@@ -7,9 +7,20 @@ from typing import Literal, TypeAlias
 import msgspec
 
 Kind: TypeAlias = Literal[
-    "missing", "doubled", "out of order", "broken", "unreadable", "mislabelled", "wrong writer", "differs", "unnumbered"
+    "missing",
+    "doubled",
+    "out of order",
+    "broken",
+    "unreadable",
+    "mislabelled",
+    "wrong writer",
+    "differs",
+    "unnumbered",
+    "cut off",
+    "rewritten",
+    "damaged",
 ]
-Place: TypeAlias = Literal["PostgreSQL", "EV", "PostgreSQL or EV"]
+Place: TypeAlias = Literal["PostgreSQL", "EV", "PostgreSQL or EV", "file"]
 FINDINGS_KEPT = 50
 """Per log: one hole can lead to a finding for every event behind it, and the first ones tell."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from gridkeeper_core.alerts.machine import NotifierMachine
+from gridkeeper_core.alerts.policy import Policy
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.grid.machine import StrategyMachine
 from gridkeeper_core.ledger.machine import LedgerMachine
@@ -20,7 +21,7 @@ MACHINES: Mapping[str, Callable[[], Machine]] = {
     "strategy": StrategyMachine,
     "execution": lambda: ExecutionMachine(lambda _: None),  # what is stored is never signed again
     "ledger": LedgerMachine,
-    "notifier": lambda: NotifierMachine(["replay"]),  # channels say where to tell, not what is known
+    "notifier": lambda: NotifierMachine(Policy(channels=("replay",))),  # channels say where to tell, not what is known
 }
 """Service -> its machine, as it is before its first event."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from gridkeeper_core.events.base import Fact, Side
@@ -65,6 +67,19 @@ class SlotsReserved(Fact, frozen=True, kw_only=True, tag_field="topic", tag="acc
     spec: MarketSpec
     position_e9: int
     collateral_e6: int
+    quote_entry_e6: int = 0
+    leverage_e4: int = 0
+
+
+class LimitsSet(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.limits_set.v1"):
+    """What the owner allows the account to come to from now on (quote 1e-6, share 1e-4 of its equity); null: no limit.
+
+    The largest position is measured over all markets, in one market, and by the collateral its margin binds.
+    """
+
+    max_gross_e6: int | None = None
+    max_per_market_e6: int | None = None
+    max_collateral_share_e4: int | None = None
 
 
 class GridRefused(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.grid_refused.v1"):
@@ -194,6 +209,14 @@ class VenueDiffers(Fact, frozen=True, kw_only=True, tag_field="topic", tag="acco
     differences: tuple[Difference, ...]
 
 
+class EndpointChanged(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.endpoint_changed.v1"):
+    """The breaker of an endpoint (rpc, rpc2) or of the venue moved: closed, open or half-open."""
+
+    endpoint: str
+    state: str
+    detail: str
+
+
 class ForeignOrderSeen(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.foreign_order_seen.v1"):
     """An order on the account that no intent explains."""
 
@@ -203,17 +226,131 @@ class ForeignOrderSeen(Fact, frozen=True, kw_only=True, tag_field="topic", tag="
     price_e6: int
     size_e9: int
     slot: int
+    user_order_id: int = 0
+
+
+class ForeignOrderGone(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.foreign_order_gone.v1"):
+    """An order that no intent explains is not open any more."""
+
+    order_id: int
+    slot: int
+
+
+class ForeignRejected(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.foreign_rejected.v1"):
+    """A person asked for orders that no intent explains to be cancelled."""
+
+    author: str
+    reason: str
+    order_ids: tuple[int, ...]
+
+
+class ForeignFilled(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.foreign_filled.v1"):
+    """A fill of an order that no intent explains: it moved the account's position, and belongs to no grid."""
+
+    order_id: int
+    market: str
+    market_index: int
+    fill_record_id: int
+    side: Side
+    base_e9: int
+    quote_e6: int
+    fee_e6: int
+    maker: bool
+    oracle_e6: int
+    slot: int
+    signature: str
+    index: int
+
+
+class DifferenceSuspected(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.difference_suspected.v1"):
+    """Venue and record disagreed once, which timing may explain: no new risk until a later slot has been read."""
+
+    slot: int
+    differences: tuple[Difference, ...]
+
+
+class DifferenceExplained(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.difference_explained.v1"):
+    """What was suspected is gone: venue and record agree at `slot`."""
+
+    slot: int
+
+
+class AdoptionWanted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.adoption_wanted.v1"):
+    """A person decided that the venue's numbers count; the next reading is taken for the truth."""
+
+    author: str
+    reason: str
+
+
+class PositionChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What an adoption changed in one position: signed base 1e-9 and quote 1e-6."""
+
+    market: str
+    market_index: int
+    base_e9: int
+    quote_e6: int
+
+
+class AdoptedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What the venue says an order of ours has filled."""
+
+    intent_id: str
+    order_id: int
+    filled_e9: int
+
+
+class AccountAdopted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.adopted.v1"):
+    """The venue's numbers replaced the record's by a person's word: what they are now, and by how much that differs.
+
+    `changes` and `deposit_change_e6` are what books have to post under adoption.
+    """
+
+    author: str
+    reason: str
+    slot: int
+    differences: tuple[Difference, ...]
+    deposit_e6: int
+    deposit_change_e6: int
+    positions: tuple[PositionState, ...]
+    changes: tuple[PositionChange, ...]
+    orders: tuple[AdoptedOrder, ...]
+
+
+class RecordReverted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.record_reverted.v1"):
+    """A record seen at `confirmed` (funding, a fee, a foreign fill, …) is not part of the finalized chain."""
+
+    signature: str
+    index: int
+
+
+class SettlementWanted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.settlement_wanted.v1"):
+    """PnL is to be settled in these markets. `why`: command, above, margin. Others join the one under way."""
+
+    why: Literal["command", "above", "margin"]
+    markets: tuple[int, ...]
+    author: str = ""
+    reason: str = ""
+
+
+class SettlementEnded(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.settlement_ended.v1"):
+    """Everyone who waits for the settlement has this result; best effort: `error_code` (6260, …) is a normal one."""
+
+    markets: tuple[int, ...]
+    quote_e6: int
+    error_code: int | None
+    error: str
 
 
 class GuardTripped(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.guard_tripped.v1"):
     """A standing check of the account or a market failed; `code` is a reason code, and its grids pause with it.
 
-    `market` "" concerns the whole account.
+    `market` "" concerns the whole account. What does not pause is a warning.
     """
 
     code: str
     market: str
     detail: str
+    pauses: bool = True
 
 
 class GuardCleared(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.guard_cleared.v1"):

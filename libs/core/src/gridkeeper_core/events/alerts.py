@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from gridkeeper_core.alerts.policy import Policy
 from gridkeeper_core.events.base import Fact
 
 
@@ -38,3 +39,10 @@ class Digested(Fact, frozen=True, kw_only=True, tag_field="topic", tag="alert.di
     text: str
     count: int
     about: tuple[str, ...]
+    severity: Literal["info", "warning", "critical"] = "info"
+
+
+class PolicySet(Fact, frozen=True, kw_only=True, tag_field="topic", tag="alert.policy_set.v1"):
+    """From now on messages are sent by this policy: recorded, so that what was held back can be told from its rules."""
+
+    policy: Policy

@@ -23,7 +23,12 @@ class GridProposed(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid
 
 
 class GridOpened(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.opened.v1"):
-    """The grid trades from now on. Levels p_0..p_N, one size and one held amount per cell (N of each)."""
+    """The grid trades from now on. Levels p_0..p_N, one size and one held amount per cell (N of each).
+
+    `start_position_e9` is what it begins with: nothing, or a position that was there, at the venue's own
+    `start_quote_entry_e6` (null: at the start price). A grid that `enters` first buys or sells `entry_e9` (signed; 0:
+    it has enough); its levels go live with `EntryDone`.
+    """
 
     levels_e6: tuple[int, ...]
     sizes_e9: tuple[int, ...]
@@ -31,6 +36,49 @@ class GridOpened(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.o
     start_price_e6: int
     start_position_e9: int
     spec: MarketSpec
+    start_quote_entry_e6: int | None = None
+    entry_e9: int = 0
+    enters: bool = False
+
+
+class GridArmed(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.armed.v1"):
+    """The grid waits for its start price: it opens when the oracle is at `trigger_e6` or beyond (`above`: not below).
+
+    The rest is what was granted: position (1e-9, signed) and quote entry (1e-6) of the account then.
+    """
+
+    trigger_e6: int
+    above: bool
+    spec: MarketSpec
+    position_e9: int
+    quote_entry_e6: int
+
+
+class EntryDone(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.entry_done.v1"):
+    """The levels go live: with these cell sizes, scaled to the position that was got, and this content.
+
+    `base_e9` and `quote_e6` are what entry orders moved (signed, the account's view), `fee_e6` what they cost;
+    `lots_e9` is how much of the position (signed) each cell starts with. `why`: filled, timeout, adopted.
+    """
+
+    sizes_e9: tuple[int, ...]
+    held_e9: tuple[int, ...]
+    lots_e9: tuple[int, ...]
+    base_e9: int
+    quote_e6: int
+    fee_e6: int
+    why: str
+
+
+class BudgetSpent(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.budget_spent.v1"):
+    """The grid asked for as many transactions today (UTC, days since 1970) as its SOL budget carries (lamports).
+
+    Renewals and rolls wait for the next day; what a fill calls for is still placed.
+    """
+
+    day: int
+    spent_lamports: int
+    allowed_lamports: int
 
 
 class GridRejected(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.rejected.v1"):
@@ -84,6 +132,7 @@ class OrdersWanted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid
 
     One fact, so that execution never acts on half a decision. `rolled` says that the live window was brought back to
     the nearest eligible orders. `reference_e6` is the price it was decided at, `price_seq` its place in its feed.
+    With `shadow` it is a decision only: nothing of it is sent.
     """
 
     account: str
@@ -93,6 +142,7 @@ class OrdersWanted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid
     rolled: bool
     reference_e6: int
     price_seq: int
+    shadow: bool = False
 
 
 class OrderGone(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.order_gone.v1"):
@@ -182,8 +232,20 @@ class GridResumed(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.
     reason: str
 
 
+class CellMove(msgspec.Struct, frozen=True):
+    """A cell that is given up: what it holds and what that cost goes to another one."""
+
+    source: int
+    target: int
+
+
 class GridEdited(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.edited.v1"):
-    """New settings replace the old ones; cells keep their content and cost."""
+    """New settings or new cells replace the old ones; the position stays, content keeps its cost.
+
+    `cells` names the cells from the lowest up (none: 0, 1, … as they were counted at the start); a cell whose ends did
+    not change keeps its name. `why`: edit, recenter, compound, flag, restart. `compounded_e6` is how much grid profit
+    the sizes have grown by in all, `low_index` where the lowest level stands in the settings' own count of levels.
+    """
 
     config: GridConfig
     source: str
@@ -192,22 +254,99 @@ class GridEdited(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.e
     held_e9: tuple[int, ...]
     author: str
     reason: str
+    cells: tuple[int, ...] = ()
+    moves: tuple[CellMove, ...] = ()
+    why: str = "edit"
+    compounded_e6: int = 0
+    low_index: int = 0
 
 
-class GridStopping(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.stopping.v1"):
-    """A user stopped the grid: its orders are cancelled, then its position is kept or closed."""
+class LevelsShifted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.levels_shifted.v1"):
+    """The grid followed the price by one interval: `level_e6` is its new end, above (up) or below (down).
 
-    close: bool
+    The cell of the other end moves there with its content and its cost; with `grew` it stays and a new cell is added.
+    """
+
+    where: Literal["up", "down"]
+    level_e6: int
+    cell: int
+    size_e9: int
+    price_e6: int
+    grew: bool = False
+
+
+class ReducingStarted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.reducing_started.v1"):
+    """The position is to come down to `target_e9` (signed) by reduce-only orders. `why`: range, risk."""
+
+    target_e9: int
+    why: str
+
+
+class ReducingDone(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.reducing_done.v1"):
+    """The position is as small as was wanted, or as the market's step allows."""
+
+    position_e9: int
+
+
+class PeakRaised(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.peak_raised.v1"):
+    """Total PnL is at a new height: drawdown counts from it."""
+
+    peak_e6: int
+
+
+class DayBegan(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.day_began.v1"):
+    """The first decision of a day (UTC, days since 1970): the daily loss counts from `base_e6` (total PnL)."""
+
+    day: int
+    base_e6: int
+
+
+class PumpSeen(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.pump_seen.v1"):
+    """The price moved too far within a minute: from `from_e6` to `price_e6`. Trading waits until `until_ns`.
+
+    `move_e6` and `allowed_e6` are shares of the price (1e-6), `sigma_e6` is what a minute usually moves it.
+    """
+
+    from_e6: int
+    price_e6: int
+    move_e6: int
+    allowed_e6: int
+    sigma_e6: int
+    until_ns: int
+
+
+class GridFlagged(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.flagged.v1"):
+    """How much of the grid is real: shadow sends nothing, canary trades `size_share_e4` of each size, live all.
+
+    At `until_ns` (0 = never) it goes back to live by itself.
+    """
+
+    flag: Literal["shadow", "canary", "live"]
+    until_ns: int
+    size_share_e4: int
     author: str
     reason: str
 
 
+class GridStopping(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.stopping.v1"):
+    """The grid ends: its orders are cancelled, then its position is kept or closed.
+
+    `code` says why when it was no person: STOP_LOW, STOP_HIGH, TAKE_PROFIT, ENTRY_TOO_SMALL, RANGE, RISK.
+    """
+
+    close: bool
+    author: str
+    reason: str
+    code: str = ""
+
+
 class GridStopped(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.stopped.v1"):
-    """No order of the grid is left. The position it leaves behind is stated."""
+    """No order of the grid is left. The position it leaves behind is stated, and `code` as in `GridStopping`."""
 
     position_e9: int
     quote_e6: int
     fills: int
+    code: str = ""
 
 
 class GridFaulted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.faulted.v1"):

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from gridkeeper_core.events.base import Fact, Side
+from gridkeeper_core.events.grid import CellMove
 
 
 class BooksOpened(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledger.opened.v1"):
-    """The grid's books begin. What the cells hold at the start counts as bought at the start price."""
+    """The grid's books begin. What the cells hold at the start counts as bought at the start price.
+
+    A position that was adopted stands at the venue's own `start_quote_entry_e6`. The cells of a grid that `enters` hold
+    nothing until `BooksAllotted`.
+    """
 
     market: str
     market_index: int
@@ -14,6 +21,45 @@ class BooksOpened(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledge
     held_e9: tuple[int, ...]
     start_price_e6: int
     start_position_e9: int
+    start_quote_entry_e6: int | None = None
+    enters: bool = False
+
+
+class CellLot(msgspec.Struct, frozen=True):
+    """What one cell starts with: signed base (1e-9) and the signed quote (1e-6) it was bought or sold for."""
+
+    cell: int
+    base_e9: int
+    quote_e6: int
+
+
+class BooksAllotted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledger.allotted.v1"):
+    """The position that a grid entered or adopted is spread over its cells, at its own cost; no amount changes.
+
+    `sizes_e9` are the cells' sizes from now on. `start_quote_e6` (signed) is how much of the lots' quote the position
+    at the start brought in; the rest is of the entry's fills.
+    """
+
+    sizes_e9: tuple[int, ...]
+    lots: tuple[CellLot, ...]
+    start_quote_e6: int
+
+
+class CellSize(msgspec.Struct, frozen=True):
+    """A cell by its name and its size (1e-9 base)."""
+
+    cell: int
+    size_e9: int
+
+
+class BooksRearranged(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledger.rearranged.v1"):
+    """The grid's cells were edited or moved: sizes of cells that are new or changed, then who takes over from whom.
+
+    What a given-up cell holds goes to its successor at its cost; the position and all sums but grid profit stay.
+    """
+
+    sizes: tuple[CellSize, ...]
+    moves: tuple[CellMove, ...] = ()
 
 
 class BooksClosed(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledger.closed.v1"):
@@ -90,7 +136,8 @@ class Marked(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledger.mar
 class Posted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="books.posted.v1"):
     """One account-level amount: what a fact added to a position (base, quote) and to the quote deposit.
 
-    `kind`: opening, trade, fee, funding, settlement, transfer, interest, keeper_fee, liquidation, reversal.
+    `kind`: opening, trade, fee, funding, settlement, transfer, interest, keeper_fee, liquidation, adoption,
+    reversal.
     `fill_record_id` is set for what a fill record caused; `market_index` -1: no market is concerned.
     """
 

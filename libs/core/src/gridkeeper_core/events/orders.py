@@ -102,28 +102,58 @@ class FillProven(Fact, frozen=True, kw_only=True, tag_field="topic", tag="order.
 
 
 class FillReverted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="order.fill_reverted.v1"):
-    """A fill seen at `confirmed` is not part of the finalized chain."""
+    """A fill seen at `confirmed` is not part of the finalized chain. The amounts are those of the fill taken back."""
 
     intent_id: str
     market_index: int
     fill_record_id: int
     signature: str
+    attempt: int = 0
+    order_id: int = 0
+    cell: int = -1
+    side: Side = "buy"
+    base_e9: int = 0
+    quote_e6: int = 0
+    fee_e6: int = 0
 
 
 class OrderClosed(Fact, frozen=True, kw_only=True, tag_field="topic", tag="order.closed.v1"):
     """An attempt is over and its slot free again.
 
     `reason`: filled, cancelled, lapsed (max_ts), expired (its transaction can never land), failed (its transaction
-    landed with an error), not_placed (post-only would have crossed), venue (cancelled by the venue).
+    landed with an error), not_placed (post-only would have crossed), venue (cancelled by the venue), adopted (a person
+    took the venue's word). `signature` names the transaction that closed it while that one could still be undone.
     """
 
     intent_id: str
     attempt: int
     order_id: int | None
     user_order_id: int
-    reason: Literal["filled", "cancelled", "lapsed", "expired", "failed", "not_placed", "venue"]
+    reason: Literal["filled", "cancelled", "lapsed", "expired", "failed", "not_placed", "venue", "adopted"]
     filled_e9: int
     size_e9: int
+    signature: str = ""
+    slot: int = 0
+
+
+class OrderOrphaned(Fact, frozen=True, kw_only=True, tag_field="topic", tag="order.orphaned.v1"):
+    """An order that was recorded as closed is open on the venue (its end was undone): it is cancelled at once."""
+
+    intent_id: str
+    attempt: int
+    order_id: int
+    user_order_id: int
+    market_index: int
+    slot: int
+
+
+class OrphanGone(Fact, frozen=True, kw_only=True, tag_field="topic", tag="order.orphan_gone.v1"):
+    """An orphan is not open any more."""
+
+    intent_id: str
+    attempt: int
+    order_id: int
+    slot: int
 
 
 class OrderTriggered(Fact, frozen=True, kw_only=True, tag_field="topic", tag="order.triggered.v1"):

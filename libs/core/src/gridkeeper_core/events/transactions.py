@@ -24,7 +24,7 @@ class TransactionSigned(Fact, frozen=True, kw_only=True, tag_field="topic", tag=
     """These bytes will be sent, again and again and never others, until they landed or can never land.
 
     `places` are intent ids with their attempt as `intent#attempt`. `reference_e6` is the price it was checked against,
-    `price_seq` that price's place in its feed.
+    `price_seq` that price's place in its feed. `foreign` are order ids it cancels that no intent stands behind.
     """
 
     signature: str
@@ -36,6 +36,7 @@ class TransactionSigned(Fact, frozen=True, kw_only=True, tag_field="topic", tag=
     cancels: tuple[CancelRef, ...]
     reference_e6: int
     price_seq: int
+    foreign: tuple[int, ...] = ()
 
 
 class TransactionLanded(Fact, frozen=True, kw_only=True, tag_field="topic", tag="tx.landed.v1"):
@@ -54,6 +55,12 @@ class TransactionFailed(Fact, frozen=True, kw_only=True, tag_field="topic", tag=
     fee_lamports: int
     error_code: int | None
     error: str
+
+
+class TransactionReverted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="tx.reverted.v1"):
+    """A transaction of ours that had landed is not on the chain any more: its outcome is open again."""
+
+    signature: str
 
 
 class TransactionExpired(Fact, frozen=True, kw_only=True, tag_field="topic", tag="tx.expired.v1"):

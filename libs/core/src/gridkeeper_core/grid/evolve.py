@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from typing import Any
 
 from msgspec.structs import replace
 
 from gridkeeper_core import events as e
+from gridkeeper_core.grid import evolve_rules, memory
+from gridkeeper_core.grid.budget import spent
+from gridkeeper_core.grid.cells import cells_of
 from gridkeeper_core.grid.levels import capital_e6
-from gridkeeper_core.grid.state import FAULT, NO_CELL, GridState, LiveOrder, Retry
+from gridkeeper_core.grid.state import ENTRY, FAULT, NO_CELL, WAITING_TRIGGER, GridState, LiveOrder, Retry
 from gridkeeper_core.names import split_intent
 
 GridFact = (
     e.GridProposed
+    | e.GridArmed
     | e.GridOpened
+    | e.EntryDone
+    | e.BudgetSpent
     | e.GridRejected
     | e.PriceSeen
     | e.OrdersWanted
@@ -26,7 +32,7 @@ GridFact = (
     | e.RiskReset
     | e.GridPaused
     | e.GridResumed
-    | e.GridEdited
+    | evolve_rules.RuleFact
     | e.GridStopping
     | e.GridStopped
     | e.GridFaulted
@@ -43,14 +49,20 @@ def evolve(state: GridState, fact: GridFact, ts_ns: int) -> GridState:
     match fact:
         case e.GridProposed():
             return begin(state.grid_id, fact)
+        case e.GridArmed():
+            return replace(state, status="armed", spec=fact.spec, armed=fact, pauses={WAITING_TRIGGER: True})
         case e.GridOpened():
             return _opened(state, fact, ts_ns)
+        case e.EntryDone():
+            return _entry_done(state, fact, ts_ns)
+        case e.BudgetSpent():
+            return replace(state, budget_out_day=fact.day)
         case e.PriceSeen():
-            return replace(state, price=fact.price)
+            return replace(state, price=fact.price, memory=memory.seen(state.memory, fact.price, state.config))
         case e.OrdersWanted():
             return _orders_wanted(state, fact, ts_ns)
         case e.OrderGone():
-            return _order_gone(state, fact)
+            return _order_gone(state, fact, ts_ns)
         case e.CellChanged():
             return _cell_changed(state, fact, ts_ns)
         case e.PositionReduced():
@@ -60,25 +72,41 @@ def evolve(state: GridState, fact: GridFact, ts_ns: int) -> GridState:
         case e.RangeReturned():
             return replace(state, range_left="")
         case e.RiskTripped():
-            return state
+            return replace(state, memory=memory.tripped(state.memory, fact, state.config.cool_down_ns, ts_ns))
         case e.RiskReset():
-            return replace(state, risk_base_e6=fact.base_e6)
+            return replace(state, risk_base_e6=fact.base_e6, memory=memory.reset(state.memory))
         case e.GridPaused():
-            return replace(state, pauses={**state.pauses, fact.code: fact.keep_orders})
+            told = {**state.told, fact.code: f"{fact.author}: {fact.reason}"}
+            return replace(state, pauses={**state.pauses, fact.code: fact.keep_orders}, told=told)
         case e.GridResumed():
-            return replace(state, pauses={code: keep for code, keep in state.pauses.items() if code != fact.code})
+            left = {code: keep for code, keep in state.pauses.items() if code != fact.code}
+            return replace(state, pauses=left, told={code: why for code, why in state.told.items() if code in left})
         case e.GridFaulted():
-            return replace(state, pauses={**state.pauses, FAULT: False})
-        case e.GridEdited():
-            return replace(state, config=fact.config, source=fact.source)
+            told = {**state.told, FAULT: f"{fact.at_cause}: {fact.detail}"}
+            return replace(state, pauses={**state.pauses, FAULT: False}, told=told)
         case e.GridStopping():
-            return replace(state, status="stopping", close_wanted=fact.close)
+            return replace(state, status="stopping", close_wanted=fact.close, stop_code=fact.code)
         case e.GridStopped():
-            return replace(state, status="stopped", orders={}, retries={})
+            return _released(state)
         case e.GridRejected():
-            return replace(state, status="rejected")
+            return replace(state, status="rejected", told={fact.code: fact.detail})
         case _:
-            assert_never(fact)
+            return evolve_rules.fold(state, fact, ts_ns)
+
+
+def _released(state: GridState) -> GridState:
+    """What is left of a stopped grid: whose it was, its position and its sums; the rest is in the record."""
+    return GridState(
+        grid_id=state.grid_id,
+        status="stopped",
+        config=replace(state.config, custom_levels_e6=()),
+        start_position_e9=state.position_e9,
+        cash_e6=state.cash_e6,
+        fees_e6=state.fees_e6,
+        fills=state.fills,
+        turns=state.turns,
+        stop_code=state.stop_code,
+    )
 
 
 def _opened(state: GridState, fact: e.GridOpened, ts_ns: int) -> GridState:
@@ -87,14 +115,28 @@ def _opened(state: GridState, fact: e.GridOpened, ts_ns: int) -> GridState:
         status="open",
         spec=fact.spec,
         levels_e6=fact.levels_e6,
-        sizes_e9=fact.sizes_e9,
-        held_e9=fact.held_e9,
+        cells=cells_of(fact.sizes_e9, fact.held_e9),
         start_held_e9=sum(fact.held_e9),
         start_position_e9=fact.start_position_e9,
         start_price_e6=fact.start_price_e6,
-        cycles=(0,) * len(fact.sizes_e9),
         last_roll_ns=ts_ns,
+        opened_ns=ts_ns,
+        armed=None,
+        entry_e9=fact.entry_e9,
+        pauses={ENTRY: True} if fact.enters else {},
         capital_e6=capital_e6(state.config, fact.levels_e6, fact.sizes_e9, fact.start_price_e6),
+    )
+
+
+def _entry_done(state: GridState, fact: e.EntryDone, ts_ns: int) -> GridState:
+    return replace(
+        state,
+        cells=cells_of(fact.sizes_e9, fact.held_e9),
+        start_held_e9=sum(fact.held_e9),
+        entry_e9=0,
+        memory=replace(state.memory, unplaced_e9=0),
+        last_roll_ns=ts_ns,
+        pauses={code: keep for code, keep in state.pauses.items() if code != ENTRY},
     )
 
 
@@ -103,7 +145,10 @@ def _orders_wanted(state: GridState, fact: e.OrdersWanted, ts_ns: int) -> GridSt
     for gone in fact.unwanted:
         key = key_of(gone.intent_id)
         assert orders[key].intent_id == gone.intent_id
-        orders[key] = replace(orders[key], unwanted=gone.why)
+        if orders[key].shadow:
+            del orders[key]
+        else:
+            orders[key] = replace(orders[key], unwanted=gone.why)
     for want in fact.wanted:
         key = key_of(want.intent_id)
         assert key not in orders
@@ -116,9 +161,19 @@ def _orders_wanted(state: GridState, fact: e.OrdersWanted, ts_ns: int) -> GridSt
             size_e9=want.size_e9,
             filled_e9=0,
             wanted_ns=ts_ns,
+            takes=want.immediate_or_cancel,
+            trigger_e6=want.trigger_e6,
+            shadow=fact.shadow,
         )
-    flattens = state.flattens + sum(want.kind == "flatten" for want in fact.wanted)
-    return replace(state, orders=orders, last_roll_ns=ts_ns if fact.rolled else state.last_roll_ns, flattens=flattens)
+    return replace(
+        state,
+        orders=orders,
+        last_roll_ns=ts_ns if fact.rolled else state.last_roll_ns,
+        flattens=state.flattens + sum(want.kind == "flatten" for want in fact.wanted),
+        entries=state.entries + sum(want.kind == "entry" for want in fact.wanted),
+        renewing=frozenset() if fact.rolled else state.renewing - {key_of(want.intent_id) for want in fact.wanted},
+        **spent(state, fact, ts_ns),
+    )
 
 
 def key_of(intent_id: str) -> tuple[str, int]:
@@ -129,14 +184,19 @@ def key_of(intent_id: str) -> tuple[str, int]:
     return (parts.kind, NO_CELL)
 
 
-def _order_gone(state: GridState, fact: e.OrderGone) -> GridState:
+def _order_gone(state: GridState, fact: e.OrderGone, ts_ns: int) -> GridState:
     key = find(state, fact.intent_id)
     assert key is not None
     orders = {k: order for k, order in state.orders.items() if k != key}
     retries = {k: retry for k, retry in state.retries.items() if k != key}
+    is_renewed = state.orders[key].unwanted == "renew"
     if fact.not_before_ns:
-        retries[key] = Retry(not_before_ns=fact.not_before_ns, price_e6=fact.reference_e6, tries=fact.tries)
-    return replace(state, orders=orders, retries=retries)
+        retries[key] = Retry(
+            not_before_ns=fact.not_before_ns, price_e6=fact.reference_e6, tries=fact.tries, why=fact.why
+        )
+    renewing = state.renewing | {key} if is_renewed else state.renewing
+    failing = memory.gone(state.memory, fact, ts_ns)
+    return replace(state, orders=orders, retries=retries, renewing=renewing, memory=failing)
 
 
 def find(state: GridState, intent_id: str) -> tuple[str, int] | None:
@@ -147,26 +207,23 @@ def find(state: GridState, intent_id: str) -> tuple[str, int] | None:
 
 
 def _cell_changed(state: GridState, fact: e.CellChanged, ts_ns: int) -> GridState:
-    cell = fact.cell
-    assert 0 <= fact.held_e9 <= state.sizes_e9[cell]
-    money: dict[str, Any] = _money(state, fact)
+    cell = state.place_of(fact.cell)
+    assert cell is not None
+    moved: dict[str, Any] = _money(state, fact)
+    moved["memory"] = memory.filled(state.memory, fact, state.levels_e6[cell], state.config, ts_ns)
+    if fact.filled_e9 > 0:  # a fill that is taken back says nothing of where the market is
+        moved |= {"last_fill_e6": fact.price_e6, "last_fill_side": fact.side, "last_fill_ns": ts_ns}
     turned = fact.cycle - state.cycles[cell]
     return replace(
-        state,
-        held_e9=(*state.held_e9[:cell], fact.held_e9, *state.held_e9[cell + 1 :]),
-        cycles=(*state.cycles[:cell], fact.cycle, *state.cycles[cell + 1 :]) if turned else state.cycles,
-        turns=state.turns + turned,
-        last_fill_e6=fact.price_e6,
-        last_fill_side=fact.side,
-        last_fill_ns=ts_ns,
-        **money,
+        state, cells=state.cells.with_held(cell, fact.held_e9, fact.cycle), turns=state.turns + turned, **moved
     )
 
 
 def _position_reduced(state: GridState, fact: e.PositionReduced) -> GridState:
     signed_e9 = fact.filled_e9 if fact.side == "buy" else -fact.filled_e9
     money: dict[str, Any] = _money(state, fact)
-    return replace(state, reduced_e9=state.reduced_e9 + signed_e9, **money)
+    outside = replace(state.memory, unplaced_e9=state.memory.unplaced_e9 + signed_e9)
+    return replace(state, reduced_e9=state.reduced_e9 + signed_e9, memory=outside, **money)
 
 
 def _money(state: GridState, fact: e.CellChanged | e.PositionReduced) -> dict[str, Any]:
@@ -175,7 +232,7 @@ def _money(state: GridState, fact: e.CellChanged | e.PositionReduced) -> dict[st
     retries = state.retries
     if key is not None:
         filled_e9 = orders[key].filled_e9 + fact.filled_e9
-        assert filled_e9 <= orders[key].size_e9
+        assert 0 <= filled_e9 <= orders[key].size_e9
         orders = dict(orders)
         if filled_e9 == orders[key].size_e9:
             del orders[key]
@@ -189,5 +246,5 @@ def _money(state: GridState, fact: e.CellChanged | e.PositionReduced) -> dict[st
         "retries": retries,
         "cash_e6": state.cash_e6 + signed_e6 - fact.fee_e6,
         "fees_e6": state.fees_e6 + fact.fee_e6,
-        "fills": state.fills + 1,
+        "fills": state.fills + (1 if fact.filled_e9 > 0 else -1),
     }

@@ -7,9 +7,9 @@ from decimal import Context, Decimal
 from itertools import pairwise
 
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_core.grid.config import GridConfig
+from gridkeeper_core.grid.config import Direction, GridConfig
 from gridkeeper_core.market import MarketSpec, round_down_to, round_half_even_to
-from gridkeeper_core.units import E4, E9, div_ceil, e6_text, e9_text, quote_ceil_e6
+from gridkeeper_core.units import E4, E9, decimal_text, div_ceil, e6_text, e9_text, quote_ceil_e6
 
 LEVELS_MIN = 2
 LEVELS_MAX = 1000
@@ -73,6 +73,37 @@ def build_sizes(config: GridConfig, spec: MarketSpec, levels_e6: tuple[int, ...]
     return sizes
 
 
+def scaled_sizes(
+    sizes_e9: tuple[int, ...], share_e4: int, spec: MarketSpec, levels_e6: tuple[int, ...]
+) -> tuple[int, ...]:
+    """A share of each size (1e-4), rounded down to the step. Raises GridkeeperError SIZE_UNDER_MINIMUM."""
+    if share_e4 == E4:
+        return sizes_e9
+    scaled = tuple(round_down_to(size * share_e4 // E4, spec.step_e9) for size in sizes_e9)
+    small = next((k for k, size in enumerate(scaled) if size < spec.minimum_e9), None)
+    if small is not None:
+        needed_e4 = div_ceil(div_ceil(spec.minimum_e9, spec.step_e9) * spec.step_e9 * E4, min(sizes_e9))
+        raise GridkeeperError(
+            "SIZE_UNDER_MINIMUM",
+            field="flags.canary_share",
+            value=f"{e9_text(scaled[small])} at {e6_text(levels_e6[small])}",
+            expected=f"at least {e9_text(spec.minimum_e9)} ({spec.symbol})",
+            do=f"Use a share of {decimal_text(needed_e4, E4)} or more, or raise the size.",
+        )
+    return scaled
+
+
+def level_at(config: GridConfig, spec: MarketSpec, index: int) -> int:
+    """The level (1e-6) at any place of the settings' own count, also below 0 and above N; not for custom levels."""
+    if config.spacing == "geometric":
+        ratio = _PRECISE.divide(Decimal(config.upper_e6), Decimal(config.lower_e6))
+        step = _PRECISE.divide(_PRECISE.ln(ratio), Decimal(config.intervals))
+        return _rounded(config.lower_e6, step, index, spec.tick_e6)
+    assert config.spacing == "arithmetic"
+    exact_e6 = config.lower_e6 * config.intervals + index * (config.upper_e6 - config.lower_e6)
+    return round_half_even_to(exact_e6, config.intervals, spec.tick_e6)
+
+
 def gap_at(levels_e6: tuple[int, ...], price_e6: int) -> int:
     """The level nearest to a price (the lower one when two are equally near): the one that starts without an order."""
     above = bisect_left(levels_e6, price_e6)
@@ -89,11 +120,21 @@ def neutral_start(levels_e6: tuple[int, ...], sizes_e9: tuple[int, ...], price_e
     return tuple(size if cell >= gap else 0 for cell, size in enumerate(sizes_e9))
 
 
-def worst_notional_e6(levels_e6: tuple[int, ...], sizes_e9: tuple[int, ...], price_e6: int) -> int:
-    """The larger of what all buys below the gap and all sells above it are worth (quote 1e-6)."""
+def worst_notional_e6(
+    levels_e6: tuple[int, ...], sizes_e9: tuple[int, ...], price_e6: int, direction: Direction = "neutral"
+) -> int:
+    """What the largest position it can come to was traded at (quote 1e-6).
+
+    Neutral: the larger of all buys below the gap and all sells above it. A long grid enters with what the cells above
+    hold and buys the rest, a short one the other way round.
+    """
     gap = gap_at(levels_e6, price_e6)
     buys = sum(quote_ceil_e6(levels_e6[k], sizes_e9[k]) for k in range(gap))
     sells = sum(quote_ceil_e6(levels_e6[k + 1], sizes_e9[k]) for k in range(gap, len(sizes_e9)))
+    if direction == "long":
+        return buys + quote_ceil_e6(price_e6, sum(sizes_e9[gap:]))
+    if direction == "short":
+        return sells + quote_ceil_e6(price_e6, sum(sizes_e9[:gap]))
     return max(buys, sells)
 
 
@@ -101,7 +142,8 @@ def capital_e6(config: GridConfig, levels_e6: tuple[int, ...], sizes_e9: tuple[i
     """What is put behind the grid: as configured, else the worst-case notional over the leverage (quote 1e-6)."""
     if config.capital_e6 is not None:
         return config.capital_e6
-    return div_ceil(worst_notional_e6(levels_e6, sizes_e9, price_e6) * E4, config.leverage_e4)
+    worst_e6 = worst_notional_e6(levels_e6, sizes_e9, price_e6, config.direction)
+    return div_ceil(worst_e6 * E4, config.leverage_e4)
 
 
 def _arithmetic(config: GridConfig, tick_e6: int) -> tuple[int, ...]:

@@ -9,15 +9,17 @@ import msgspec
 from gridkeeper_core import events as e
 from gridkeeper_core.digest import digest_of
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_core.grid import decide
-from gridkeeper_core.grid.decide import Decision
+from gridkeeper_core.grid import decide, edit, fills, flags, guarding, opening, oracle, risk, rules, stops, waits
+from gridkeeper_core.grid.decision import Decision
 from gridkeeper_core.grid.evolve import begin, evolve
 from gridkeeper_core.grid.state import FAULT, HALTED, PAUSED, RISK, STALE_PRICE, GridState
-from gridkeeper_core.grid.triggers import band, reference_e6, stale_after_ns
-from gridkeeper_core.grid.window import NO_CELLS, Change, next_look_ns, plan
+from gridkeeper_core.grid.triggers import reference_e6, stale_after_ns
+from gridkeeper_core.grid.window import NO_CELLS, Change, plan
 from gridkeeper_core.inputs import (
     Command,
+    EditGrid,
     EventSeen,
+    FlagGrid,
     Input,
     PauseGrid,
     PriceTick,
@@ -79,10 +81,19 @@ class StrategyMachine:
         self._restored_ns[grid_id] = event.ts_ns
         self._watches.pop(grid_id, None)
 
+    def hear(self, price: Price) -> None:
+        """Note a price without deciding on it: for a replay, which learns from the record what was the newest one."""
+        self._newest[price.market] = price
+
     def next_wake_ns(self) -> int | None:
         """The earliest moment at which time alone leads some grid to an event."""
         moments = (self._wake_of(grid) for grid in self._grids.values())
         return min((m for m in moments if m is not None), default=None)
+
+    def next_timer_ns(self) -> int | None:
+        """As `next_wake_ns` while prices keep coming: without the moment at which the newest one is too old."""
+        moments = (self._watch(grid).again_ns for grid in self._grids.values() if grid.status == "open")
+        return min((m for m in moments if m), default=None)
 
     def digests(self) -> dict[str, str]:
         """One digest per grid."""
@@ -131,7 +142,7 @@ class StrategyMachine:
             if grid.config.market != price.market:
                 continue
             watch = self._watch(grid)
-            if not watch.low_e6 < price.oracle_e6 < watch.high_e6:
+            if not watch.low_e6 < price.oracle_e6 < watch.high_e6 or oracle.is_news(grid, price):
                 drafts += self._decide(grid, item, lambda _: NO_CELLS)
         return drafts
 
@@ -139,11 +150,19 @@ class StrategyMachine:
         fact = item.event.fact
         match fact:
             case e.OrderFilled() | e.FillProven():
-                return self._for_grid(grid_of(fact.intent_id), item, lambda d: decide.filled(d, fact))
+                return self._for_grid(grid_of(fact.intent_id), item, lambda d: fills.filled(d, fact))
             case e.OrderClosed() | e.OrderRefused():
-                return self._for_grid(grid_of(fact.intent_id), item, lambda d: decide.closed(d, fact))
+                return self._for_grid(grid_of(fact.intent_id), item, lambda d: fills.closed(d, fact))
+            case e.FillReverted():
+                return self._for_grid(grid_of(fact.intent_id), item, lambda d: fills.reverted(d, fact))
+            case e.OrderTriggered():
+                return self._for_grid(
+                    grid_of(fact.intent_id), item, _then_nothing(lambda d: stops.fired(d, fact.intent_id))
+                )
+            case e.GuardTripped() | e.GuardCleared():
+                return self._guard_changed(item, fact)
             case e.SlotsReserved():
-                return self._for_grid(fact.grid_id, item, _then_nothing(lambda d: decide.reserved(d, fact)))
+                return self._for_grid(fact.grid_id, item, _then_nothing(lambda d: opening.reserved(d, fact)))
             case e.GridRefused():
                 rejected = e.GridRejected(code=fact.code, detail=fact.detail)
                 return self._for_grid(fact.grid_id, item, _then_nothing(lambda d: _reject(d, rejected)))
@@ -160,6 +179,14 @@ class StrategyMachine:
                 drafts += self._decide(grid, item, _then_nothing(lambda d: _halt_or_resume(d, fact)))
         return drafts
 
+    def _guard_changed(self, item: EventSeen, fact: e.GuardTripped | e.GuardCleared) -> list[Draft]:
+        alias = split_stream(item.event.stream)[1]
+        drafts: list[Draft] = []
+        for grid in list(self._grids.values()):
+            if grid.config.account == alias and grid.status == "open" and fact.market in ("", grid.config.market):
+                drafts += self._decide(grid, item, _then_nothing(lambda d: guarding.changed(d, fact)))
+        return drafts
+
     def _command(self, item: Command) -> list[Draft]:
         grid_id = check_id(split_stream(item.target)[1], "grid.id")
         match item.body:
@@ -170,15 +197,30 @@ class StrategyMachine:
                 return self._decide(
                     grid,
                     item,
-                    _then_nothing(lambda d: decide.pause(d, PAUSED, item.author, item.reason, keep_orders=keep)),
+                    _then_nothing(lambda d: d.pause(PAUSED, item.author, item.reason, keep_orders=keep)),
                 )
             case ResumeGrid():
                 grid = self._in_status(grid_id, "resume", "open")
+                risk.check_cooled(grid, item.now_ns)
                 return self._decide(
                     grid, item, _then_nothing(lambda d: decide.resume(d, RESUMABLE, item.author, item.reason))
                 )
+            case EditGrid() as body:
+                grid = self._in_status(grid_id, "edit", "open")
+                rules.check_settled(grid, "edit")
+                return self._decide(
+                    grid,
+                    item,
+                    _then_nothing(lambda d: edit.edit(d, body.config, body.source, item.author, item.reason)),
+                )
+            case FlagGrid(flag=flag):
+                grid = self._in_status(grid_id, "flag", "open")
+                rules.check_settled(grid, "flag")
+                return self._decide(
+                    grid, item, _then_nothing(lambda d: flags.flag(d, flag, item.author, item.reason))
+                )
             case StopGrid(close=close):
-                grid = self._in_status(grid_id, "stop", "open")
+                grid = self._in_status(grid_id, "stop", "open", "armed")
                 stopping = e.GridStopping(close=close, author=item.author, reason=item.reason)
                 return self._decide(grid, item, _then_nothing(lambda d: d.add(stopping)))
             case _:
@@ -194,10 +236,10 @@ class StrategyMachine:
         self._grids[grid_id] = begin(grid_id, fact)
         return [self._draft(grid_id, item, fact)]
 
-    def _in_status(self, grid_id: str, verb: str, status: str) -> GridState:
+    def _in_status(self, grid_id: str, verb: str, *statuses: str) -> GridState:
         grid = self.grid(grid_id)
-        if grid.status != status:
-            expected = f"{status} to {verb} it"
+        if grid.status not in statuses:
+            expected = f"{' or '.join(statuses)} to {verb} it"
             raise GridkeeperError("GRID_STATE", field="grid.state", value=grid.status, expected=expected)
         return grid
 
@@ -246,8 +288,8 @@ class StrategyMachine:
             self._newest[price.market] = price
 
     def _watch_for(self, grid: GridState, change: Change, now_ns: int) -> _Watch:
-        low_e6, high_e6 = band(grid, self._newest.get(grid.config.market))
-        return _Watch(low_e6, high_e6, next_look_ns(grid, change, now_ns) if grid.is_trading else 0)
+        low_e6, high_e6 = waits.band(grid, self._newest.get(grid.config.market))
+        return _Watch(low_e6, high_e6, waits.next_look_ns(grid, change, now_ns))
 
     def _wake_of(self, grid: GridState) -> int | None:
         newest = self._newest.get(grid.config.market)
@@ -278,7 +320,7 @@ def _reject(d: Decision, fact: e.GridRejected) -> None:
 
 def _halt_or_resume(d: Decision, fact: e.AccountHalted | e.AccountResumed) -> None:
     if isinstance(fact, e.AccountHalted):
-        decide.pause(d, HALTED, fact.author, fact.reason, keep_orders=False)
+        d.pause(HALTED, fact.author, fact.reason, keep_orders=False)
     else:
         decide.resume(d, (HALTED,), fact.author, fact.reason)
 
@@ -302,13 +344,16 @@ def _digest(state: GridState) -> str:
             "status": state.status,
             "levels_e6": state.levels_e6,
             "sizes_e9": state.sizes_e9,
-            "held_e9": state.held_e9,
-            "cycles": state.cycles,
+            "held_e9": tuple(state.held_e9),
+            "cycles": tuple(state.cycles),
             "orders": tuple(
                 (o.intent_id, o.price_e6, o.size_e9, o.filled_e9, o.unwanted) for _, o in sorted(state.orders.items())
             ),
             "pauses": tuple(sorted(state.pauses)),
             "range_left": state.range_left,
+            "cells": state.names.all(len(state.sizes_e9)),
+            "risk": (state.risk_base_e6, state.memory.tier, state.memory.cool_until_ns),
+            "flag": (state.memory.flag, state.memory.flag_until_ns),
             "position_e9": state.position_e9,
             "cash_e6": state.cash_e6,
             "fees_e6": state.fees_e6,

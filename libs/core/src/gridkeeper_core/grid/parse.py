@@ -12,14 +12,16 @@ from typing import Any
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.grid.levels import LEVELS_MAX, LEVELS_MIN
+from gridkeeper_core.grid.range_settings import check_range
 from gridkeeper_core.grid.settings import BASE_MAX, DERIVED, OPEN_ORDERS_MAX, QUOTE_MAX, REQUIRED, SETTINGS, Setting
+from gridkeeper_core.grid.stop_settings import check_stops, stops_window
 from gridkeeper_core.names import MARKET_PATTERN, check_id
 from gridkeeper_core.units import E4, E6, E9, e6_text, parse_duration_ns, parse_scaled
 
 TEXT_MAX = 200_000
 _AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 _DURATION_MAX = 20
-_SCALES = {"price": E6, "quote": E6, "ratio": E4}
+_SCALES = {"price": E6, "quote": E6, "ratio": E4, "sol": E9}
 _PATHS = {setting.path: setting for setting in SETTINGS}
 _TABLES = tuple(dict.fromkeys(path.partition(".")[0] for path in _PATHS))
 _REPLACED_BY_LEVELS = ("grid.lower", "grid.upper", "grid.intervals")
@@ -33,13 +35,14 @@ def parse_grid(text: str) -> GridConfig:
 
     Raises GridkeeperError BAD_TOML, UNKNOWN_KEY, MISSING_KEY, BAD_NUMBER, BAD_DURATION, BAD_ID, BAD_VALUE,
     LOWER_NOT_BELOW_UPPER, LEVELS_TOO_FEW, LEVELS_TOO_MANY, LEVELS_NOT_ASCENDING, SIZE_NOT_POSITIVE,
-    LEVERAGE_NOT_POSITIVE, WINDOW_TOO_LARGE.
+    LEVERAGE_NOT_POSITIVE, WINDOW_TOO_LARGE, STOP_INSIDE_RANGE, CANNOT_FOLLOW.
     """
     given = _given(_document(text))
     fields = {s.field: _value(s, given) for s in SETTINGS if s.kind != "size" and not _is_replaced(s, given)}
     fields |= _size(given)
     if fields["custom_levels_e6"]:
         _take_levels(fields, given)
+    fields |= stops_window(GridConfig(**fields), given)
     config = GridConfig(**fields)
     _check_together(config)
     return config
@@ -209,6 +212,7 @@ _READERS: dict[str, Callable[[Setting, Any], Any]] = {
     "price": _read_amount,
     "quote": _read_amount,
     "ratio": _read_amount,
+    "sol": _read_amount,
     "prices": _read_prices,
     "count": _read_count,
     "duration": _read_duration,
@@ -229,9 +233,10 @@ def _amount(setting: Setting, value: Any, scale: int, field: str, most: str) -> 
             do=f'Write it as "{shown}".' if _AMOUNT.fullmatch(shown) else "",
         )
     amount = parse_amount(value, scale, field)
-    if amount <= 0:
-        raise GridkeeperError(setting.code, field=field, value=value, expected="above 0")
-    if amount > int(most) * scale:
+    if amount < 0 or (amount == 0 and setting.above_zero):
+        expected = "above 0" if setting.above_zero else "at least 0"
+        raise GridkeeperError(setting.code, field=field, value=value, expected=expected)
+    if amount > parse_amount(most, scale, field):
         code = "LEVERAGE_TOO_HIGH" if setting.field == "leverage_e4" else "BAD_VALUE"
         raise GridkeeperError(code, field=field, value=value, expected=f"at most {most}")
     return amount
@@ -293,14 +298,6 @@ def _take_levels(fields: dict[str, Any], given: Given) -> None:
 
 
 def _check_together(config: GridConfig) -> None:
-    if config.direction != "neutral":
-        raise GridkeeperError(
-            "BAD_VALUE",
-            field="grid.direction",
-            value=config.direction,
-            expected="neutral",
-            do="Use neutral: long and short grids come with a later release.",
-        )
     if config.lower_e6 >= config.upper_e6:
         raise GridkeeperError(
             "LOWER_NOT_BELOW_UPPER",
@@ -315,6 +312,8 @@ def _check_together(config: GridConfig) -> None:
             value=f"{config.live_orders} + {config.reserve} in reserve",
             expected=f"together at most {OPEN_ORDERS_MAX}",
         )
+    check_stops(config)
+    check_range(config)
 
 
 def _missing(path: str) -> GridkeeperError:

@@ -1,29 +1,43 @@
-"""The arithmetic of a preview: what a turn earns, what it costs, what the worst inventory is, what may be expected."""
+"""The arithmetic of a preview: what a turn earns, what it costs, what is held at the ends of the range."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
+from gridkeeper_core.grid.config import Direction
 from gridkeeper_core.grid.levels import gap_at
+from gridkeeper_core.grid.preview_liquidation import (
+    RestOfAccount,
+    long_liquidation_e6,
+    searched_liquidation_e6,
+    short_liquidation_e6,
+)
 from gridkeeper_core.market import MarketSpec
-from gridkeeper_core.units import E4, E6, E9, div_ceil, quote_ceil_e6, quote_floor_e6
+from gridkeeper_core.units import E6, E9, div_ceil, div_trunc, quote_ceil_e6, quote_floor_e6
 
 E5 = 10**5
 SIGNATURE_LAMPORTS = 5_000
 """Solana's fee per signature; ours carry one."""
 TRANSACTIONS_PER_TURN = 2
 """After the buy its sell is placed, after the sell its buy. Batches need fewer, rolls and renewals more."""
-COST_LEAST_E6 = 100
-"""One basis point: costs below it are not worth comparing a spacing with."""
-SPACING_PER_COST = 10
-"""Suggested: a spacing of ten times the cost or more."""
+HOURS_PER_DAY = 24
+LiquidationMethod = Literal["closed form", "search"]
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
-    """What a transaction costs. `sol_price_e6` None: not known, then transactions are left out of the account."""
+    """What trading costs besides the fees.
+
+    `sol_price_e6` None: not known, then transactions are left out of the account. `spread_ratio_e6` is the venue's own
+    spread (1e-6 of the price), paid by halves where orders take. `funding_hour_e9` is what longs pay shorts per hour
+    (1e-9 of notional, negative: receive), None: not known.
+    """
 
     transaction_lamports: int = SIGNATURE_LAMPORTS
     sol_price_e6: int | None = None
+    spread_ratio_e6: int = 0
+    funding_hour_e9: int | None = None
 
     @property
     def per_turn_e6(self) -> int | None:
@@ -31,6 +45,19 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
         if self.sol_price_e6 is None:
             return None
         return div_ceil(TRANSACTIONS_PER_TURN * self.transaction_lamports * self.sol_price_e6, E9)
+
+    @property
+    def per_transaction_e6(self) -> int | None:
+        """What one transaction costs (quote 1e-6, rounded up)."""
+        if self.sol_price_e6 is None:
+            return None
+        return div_ceil(self.transaction_lamports * self.sol_price_e6, E9)
+
+    def funding_day_e6(self, base_e9: int, price_e6: int) -> int | None:
+        """What a position (signed) receives a day at the present rate (negative: pays); None: the rate is not known."""
+        if self.funding_hour_e9 is None:
+            return None
+        return -div_trunc(HOURS_PER_DAY * self.funding_hour_e9 * base_e9 * price_e6, E9 * E9)
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,11 +78,20 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     spacing_ratio_e6: int
 
 
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What a grid buys before its levels go live (sells: negative `base_e9`), at the price; the fee is if it takes."""
+
+    base_e9: int
+    quote_e6: int
+    taker_fee_e6: int
+
+
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """What the grid holds at one end of its range when every order up to there was filled once.
 
-    `base_e9` is signed; nothing held has no average entry. `cost_e6` is the quote paid (long) or received (short),
-    `loss_e6` what it is worth less at that end. `liquidation_e6` is None where no price of that direction liquidates.
+    `base_e9` is signed; nothing held has no average entry. `cost_e6` is the quote paid (long) or received (short), the
+    entry included, `loss_e6` what all of it is worth less at that end (negative: more). `liquidation_e6` is None where
+    no price of that direction liquidates; `method` says how it was found.
     """
 
     price_e6: int
@@ -64,24 +100,26 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     average_entry_e6: int | None
     loss_e6: int
     liquidation_e6: int | None
+    method: LiquidationMethod = "closed form"
+    funding_day_e6: int | None = None
 
 
-class Expectation(msgspec.Struct, frozen=True, kw_only=True):
-    """What turns bring on a walk without drift, per `K*sigma^2/(2R)*(1-c/s)`, and that the total is minus the costs.
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What inventory is measured with: the cells, where the grid starts, what carries it."""
 
-    `cells_quote_e6` is K, what all cells hold when all are bought; `range_ratio_e6` is R, the sum of all spacings;
-    `spacing_ratio_e6` is s and `cost_ratio_e6` is c, both the mean over all turns weighted by their quote. Per day
-    and only where a sigma was given: harvest after costs, and the costs (negative: rebates).
-    """
+    direction: Direction
+    levels_e6: tuple[int, ...]
+    sizes_e9: tuple[int, ...]
+    price_e6: int
+    capital_e6: int
+    spec: MarketSpec
+    rest: RestOfAccount | None = None
+    costs: Costs = Costs()
 
-    cells_quote_e6: int
-    range_ratio_e6: int
-    spacing_ratio_e6: int
-    cost_ratio_e6: int
-    suggested_ratio_e6: int
-    sigma_day_e6: int | None
-    harvest_day_e6: int | None
-    costs_day_e6: int | None
+    @property
+    def gap(self) -> int:
+        """The level that starts without an order."""
+        return gap_at(self.levels_e6, self.price_e6)
 
 
 def turn_of(cell: int, lower_e6: int, upper_e6: int, size_e9: int, spec: MarketSpec, costs: Costs) -> Turn:
@@ -118,74 +156,64 @@ def break_even_e6(turns: tuple[Turn, ...], spec: MarketSpec, costs: Costs) -> in
     return div_ceil(numerator * E6, smallest * (E5 - spec.maker_fee_e5))
 
 
-def inventory_at_lower(
-    levels_e6: tuple[int, ...], sizes_e9: tuple[int, ...], price_e6: int, capital_e6: int, spec: MarketSpec
-) -> Inventory:
+def entry_of(held: Held) -> Entry | None:
+    """What the grid has to trade first: a long buys its held cells, a short sells its empty ones; neutral nothing."""
+    gap = held.gap
+    sizes = {"neutral": (), "long": held.sizes_e9[gap:], "short": held.sizes_e9[:gap]}[held.direction]
+    base = sum(sizes)
+    if base == 0:
+        return None
+    quote = quote_ceil_e6(held.price_e6, base) if held.direction == "long" else quote_floor_e6(held.price_e6, base)
+    fee = div_ceil(quote * held.spec.taker_fee_e5, E5)
+    return Entry(base_e9=base if held.direction == "long" else -base, quote_e6=quote, taker_fee_e6=fee)
+
+
+def inventory_at_lower(held: Held) -> Inventory:
     """All buys below the gap filled, and the price at the lowest level."""
-    gap = gap_at(levels_e6, price_e6)
-    base = sum(sizes_e9[:gap])
-    cost = sum(quote_ceil_e6(levels_e6[k], sizes_e9[k]) for k in range(gap))
-    return Inventory(
-        price_e6=levels_e6[0],
-        base_e9=base,
-        cost_e6=cost,
-        average_entry_e6=cost * E9 // base if base else None,
-        loss_e6=cost - quote_floor_e6(levels_e6[0], base),
-        liquidation_e6=long_liquidation_e6(base, cost, capital_e6, spec.margin_ratio_maintenance_e4),
-    )
+    base, cash = _started(held)
+    for k in range(held.gap):
+        base += held.sizes_e9[k]
+        cash -= quote_ceil_e6(held.levels_e6[k], held.sizes_e9[k])
+    return _inventory(held, held.levels_e6[0], base, cash)
 
 
-def inventory_at_upper(
-    levels_e6: tuple[int, ...], sizes_e9: tuple[int, ...], price_e6: int, capital_e6: int, spec: MarketSpec
-) -> Inventory:
+def inventory_at_upper(held: Held) -> Inventory:
     """All sells above the gap filled, and the price at the highest level."""
-    gap = gap_at(levels_e6, price_e6)
-    base = sum(sizes_e9[gap:])
-    received = sum(quote_floor_e6(levels_e6[k + 1], sizes_e9[k]) for k in range(gap, len(sizes_e9)))
+    base, cash = _started(held)
+    for k in range(held.gap, len(held.sizes_e9)):
+        base -= held.sizes_e9[k]
+        cash += quote_floor_e6(held.levels_e6[k + 1], held.sizes_e9[k])
+    return _inventory(held, held.levels_e6[-1], base, cash)
+
+
+def _started(held: Held) -> tuple[int, int]:
+    """Base and quote right after the entry."""
+    entry = entry_of(held)
+    if entry is None:
+        return 0, 0
+    return entry.base_e9, -entry.quote_e6 if entry.base_e9 > 0 else entry.quote_e6
+
+
+def _inventory(held: Held, price_e6: int, base_e9: int, cash_e6: int) -> Inventory:
+    value = quote_floor_e6(price_e6, base_e9) if base_e9 >= 0 else -quote_ceil_e6(price_e6, -base_e9)
+    liquidation, method = _liquidation(held, base_e9, cash_e6)
     return Inventory(
-        price_e6=levels_e6[-1],
-        base_e9=-base,
-        cost_e6=received,
-        average_entry_e6=received * E9 // base if base else None,
-        loss_e6=quote_ceil_e6(levels_e6[-1], base) - received,
-        liquidation_e6=short_liquidation_e6(base, received, capital_e6, spec.margin_ratio_maintenance_e4),
+        price_e6=price_e6,
+        base_e9=base_e9,
+        cost_e6=abs(cash_e6) if base_e9 else 0,
+        average_entry_e6=abs(cash_e6) * E9 // abs(base_e9) if base_e9 else None,
+        loss_e6=-(cash_e6 + value),
+        liquidation_e6=liquidation,
+        method=method,
+        funding_day_e6=held.costs.funding_day_e6(base_e9, price_e6),
     )
 
 
-def long_liquidation_e6(base_e9: int, cost_e6: int, capital_e6: int, maintenance_e4: int) -> int | None:
-    """`(Q*E - C) / (Q(1-m))`, rounded up; None where the capital pays for all of it."""
-    if base_e9 == 0 or cost_e6 <= capital_e6:
-        return None
-    return div_ceil((cost_e6 - capital_e6) * E9 * E4, base_e9 * (E4 - maintenance_e4))
-
-
-def short_liquidation_e6(base_e9: int, received_e6: int, capital_e6: int, maintenance_e4: int) -> int | None:
-    """`(C + Q*E) / (Q(1+m))`, rounded down; `base_e9` is the size of the short."""
-    if base_e9 == 0:
-        return None
-    return (capital_e6 + received_e6) * E9 * E4 // (base_e9 * (E4 + maintenance_e4))
-
-
-def expectation(turns: tuple[Turn, ...], sigma_day_e6: int | None) -> Expectation:
-    """What turns bring in the long run if prices have no drift; see `Expectation`."""
-    quote = sum(turn.buy_quote_e6 for turn in turns)
-    gross = sum(turn.sell_quote_e6 - turn.buy_quote_e6 for turn in turns)
-    cost = sum(turn.fees_e6 + turn.transactions_e6 for turn in turns)
-    width = sum(turn.spacing_ratio_e6 for turn in turns)
-    cost_ratio = div_ceil(cost * E6, quote)
-    harvest = costs = None
-    if sigma_day_e6 is not None and gross > 0 and width > 0:
-        # K*sigma^2/(2R): quote times (1e-6)^2 over 1e-6, hence one E6 below.
-        before_e6 = quote * sigma_day_e6**2 // (2 * width * E6)
-        costs = div_ceil(before_e6 * cost, gross)
-        harvest = before_e6 - costs
-    return Expectation(
-        cells_quote_e6=quote,
-        range_ratio_e6=width,
-        spacing_ratio_e6=gross * E6 // quote,
-        cost_ratio_e6=cost_ratio,
-        suggested_ratio_e6=SPACING_PER_COST * max(cost_ratio, COST_LEAST_E6),
-        sigma_day_e6=sigma_day_e6,
-        harvest_day_e6=harvest,
-        costs_day_e6=costs,
-    )
+def _liquidation(held: Held, base_e9: int, cash_e6: int) -> tuple[int | None, LiquidationMethod]:
+    if held.rest is not None and not held.rest.is_empty:
+        found = searched_liquidation_e6(base_e9, cash_e6, held.spec, held.rest) if base_e9 else None
+        return found, "search"
+    maintenance_e4 = held.spec.margin_ratio_maintenance_e4
+    if base_e9 > 0:
+        return long_liquidation_e6(base_e9, -cash_e6, held.capital_e6, maintenance_e4), "closed form"
+    return short_liquidation_e6(-base_e9, cash_e6, held.capital_e6, maintenance_e4), "closed form"

@@ -6,7 +6,9 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["id", "market", "choice", "price", "prices", "size", "count", "ratio", "quote", "duration", "flag"]
+Kind = Literal[
+    "id", "market", "choice", "price", "prices", "size", "count", "ratio", "quote", "sol", "duration", "flag"
+]  # fmt: skip
 
 REQUIRED: None = None
 """`default` of a setting that has to be given."""
@@ -65,7 +67,27 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         path="grid.direction", field="direction", kind="choice", default="neutral", unit="",
         choices=("neutral", "long", "short"),
-        meaning="How it starts: neutral holds nothing. long and short come with a later release and are refused now.",
+        meaning="Neutral starts with nothing, long first buys what its upper cells sell, short sells what its lower buy.",
+    ),
+    Setting(
+        path="grid.adopt", field="adopt", kind="flag", default="false", unit="",
+        choices=("true", "false"),
+        meaning="Begin with the position the account has in the market, at the venue's own entry price.",
+    ),
+    Setting(
+        path="grid.entry", field="entry", kind="choice", default="maker", unit="",
+        choices=("maker", "taker"),
+        meaning="How long and short get their position: an order that rests at the best price, or one that takes.",
+    ),
+    Setting(
+        path="grid.entry_timeout", field="entry_timeout_ns", kind="duration", default="10m", unit="duration",
+        least="1s", most="7d",
+        meaning="After this the levels go live with what was got, their sizes scaled to it.",
+    ),
+    Setting(
+        path="grid.trigger", field="start_trigger_e6", kind="price", default=DERIVED, unit="quote per base",
+        least="0", most=PRICE_MAX, above_zero=True,
+        meaning="The grid opens when the price reaches this. Left out: at once.",
     ),
     Setting(
         path="grid.lower", field="lower_e6", kind="price", default=REQUIRED, unit="quote per base",
@@ -108,11 +130,11 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         path="window.live_orders", field="live_orders", kind="count", default="28", unit="count", least="2", most="32",
-        meaning="Orders that rest on the venue at a time, half on each side of the price.",
+        meaning="Orders that rest on the venue at a time, half on each side of the price. With stops at most 27.",
     ),
     Setting(
         path="window.reserve", field="reserve", kind="count", default="4", unit="count", least="0", most="30",
-        meaning="Order slots of the sub-account that stay free. live_orders + reserve is at most 32.",
+        meaning="Order slots of the sub-account that stay free, with stops at least 5. With live_orders at most 32.",
     ),
     Setting(
         path="window.hysteresis", field="hysteresis", kind="count", default="2", unit="levels", least="0", most="16",
@@ -134,6 +156,46 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="When a resting order expires by itself, should the bot be gone; renewed at half of it. 0 = never.",
     ),
     Setting(
+        path="orders.missed", field="missed", kind="choice", default="wait", unit="",
+        choices=("wait", "take"),
+        meaning="What a cell does that the price went over without a fill: wait for its return, or take at the market.",
+    ),
+    Setting(
+        path="orders.slippage", field="slippage_e4", kind="ratio", default="0.005", unit="of the price",
+        least="0", most="0.005", above_zero=True,
+        meaning="How much worse than the price an order may fill that takes: entries, missed cells, closing.",
+    ),
+    Setting(
+        path="orders.sol_budget", field="sol_budget_lamports", kind="sol", default="0.1", unit="SOL per day",
+        least="0", most="1000",
+        meaning="What renewals and rolls may cost per day (UTC); beyond it they wait for the next. 0 = no limit.",
+    ),
+    Setting(
+        path="orders.transaction_cost", field="transaction_lamports", kind="sol", default="0.00001", unit="SOL",
+        least="0", most="1", above_zero=True,
+        meaning="What one transaction is taken to cost when it is counted against `sol_budget`.",
+    ),
+    Setting(
+        path="stops.low", field="stop_low_e6", kind="price", default=DERIVED, unit="quote per base",
+        least="0", most=PRICE_MAX, above_zero=True,
+        meaning="At this price or below the whole position is closed, by an order that rests on the venue.",
+    ),
+    Setting(
+        path="stops.high", field="stop_high_e6", kind="price", default=DERIVED, unit="quote per base",
+        least="0", most=PRICE_MAX, above_zero=True,
+        meaning="At this price or above the whole position is closed, by an order that rests on the venue.",
+    ),
+    Setting(
+        path="stops.take_profit", field="take_profit_e6", kind="price", default=DERIVED, unit="quote per base",
+        least="0", most=PRICE_MAX, above_zero=True,
+        meaning="When the price reaches this the position is closed and the grid stops.",
+    ),
+    Setting(
+        path="stops.take_profit_pnl", field="take_profit_pnl_e4", kind="ratio", default=DERIVED, unit="of capital",
+        least="0", most="100", above_zero=True,
+        meaning="When total PnL reaches this share of capital the position is closed and the grid stops.",
+    ),
+    Setting(
         path="risk.enabled", field="risk_enabled", kind="flag", default="true", unit="",
         choices=("true", "false"),
         meaning="Whether the grid stops itself at `max_drawdown`.",
@@ -141,12 +203,110 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         path="risk.max_drawdown", field="max_drawdown_e4", kind="ratio", default="0.15", unit="of capital",
         least="0", most="1", above_zero=True,
-        meaning="The loss at which the grid cancels its orders and waits for a person.",
+        meaning="The loss from its peak at which the grid stops itself; it warns at half, only reduces from 75 %.",
     ),
     Setting(
         path="risk.price_age_max", field="price_age_max_ns", kind="duration", default="30s", unit="duration",
         least="1s", most="1h",
         meaning="A price older than this is stale: nothing new is placed until a fresh one comes.",
+    ),
+    Setting(
+        path="risk.on_red", field="on_red", kind="choice", default="hold", unit="",
+        choices=("hold", "flatten"),
+        meaning="What happens at `max_drawdown` besides cancelling: the position is held, or closed.",
+    ),
+    Setting(
+        path="risk.cool_down", field="cool_down_ns", kind="duration", default="10m", unit="duration",
+        least="0", most="7d",
+        meaning="How long after the grid stopped itself a person may resume it at the earliest.",
+    ),
+    Setting(
+        path="risk.daily_loss", field="daily_loss_e4", kind="ratio", default=DERIVED, unit="of capital",
+        least="0", most="1", above_zero=True,
+        meaning="The loss within one day (UTC) at which the grid stops itself. Left out: none.",
+    ),
+    Setting(
+        path="risk.failures", field="failures_max", kind="count", default="10", unit="count", least="0", most="1000",
+        meaning="So many failed or expired placements in a row, no fill between, stop the grid. 0 = never.",
+    ),
+    Setting(
+        path="risk.burst_fills", field="burst_fills", kind="count", default="0", unit="count", least="0", most="100000",
+        meaning="So many fills within `burst_window` stop the grid. 0 = never.",
+    ),
+    Setting(
+        path="risk.burst_window", field="burst_window_ns", kind="duration", default="10s", unit="duration",
+        least="1s", most="1h",
+        meaning="What `burst_fills` is counted over; windows follow each other without a gap.",
+    ),
+    Setting(
+        path="risk.confidence_max", field="confidence_max_e4", kind="ratio", default="0.02", unit="of the price",
+        least="0", most="1", above_zero=True,
+        meaning="An oracle less certain than this pauses placing until it is certain again.",
+    ),
+    Setting(
+        path="risk.divergence_max", field="divergence_max_e4", kind="ratio", default="0.05", unit="of the price",
+        least="0", most="1", above_zero=True,
+        meaning="The market's middle farther than this from the oracle pauses placing until they meet again.",
+    ),
+    Setting(
+        path="risk.pump_move", field="pump_move_e4", kind="ratio", default="0.015", unit="of the price",
+        least="0", most="1", above_zero=True,
+        meaning="A move within a minute beyond this and beyond four times the usual one pauses the grid. 1 = never.",
+    ),
+    Setting(
+        path="risk.pump_pause", field="pump_pause_ns", kind="duration", default="5m", unit="duration",
+        least="1s", most="1d",
+        meaning="How long the grid waits after such a move.",
+    ),
+    Setting(
+        path="range.below", field="range_below", kind="choice", default="hold", unit="",
+        choices=("hold", "trail", "recenter", "reduce", "close"),
+        meaning="What happens when the price falls out of the range: wait, follow, rebuild around it, reduce, or stop.",
+    ),
+    Setting(
+        path="range.above", field="range_above", kind="choice", default="hold", unit="",
+        choices=("hold", "trail", "recenter", "reduce", "close"),
+        meaning="What happens when the price rises out of the range.",
+    ),
+    Setting(
+        path="range.reduce_share", field="reduce_share_e4", kind="ratio", default="0.5", unit="of the position",
+        least="0", most="1", above_zero=True,
+        meaning="How much of the position `reduce` gives up each time the range is left.",
+    ),
+    Setting(
+        path="range.recenter_after", field="recenter_after_ns", kind="duration", default="10m", unit="duration",
+        least="1s", most="30d",
+        meaning="The least time between two rebuildings by `recenter`, and after an edit.",
+    ),
+    Setting(
+        path="trailing.up_limit", field="trail_up_limit_e6", kind="price", default=DERIVED, unit="quote per base",
+        least="0", most=PRICE_MAX, above_zero=True,
+        meaning="How far up the grid follows the price, one interval at a time; needed where `above` is trail.",
+    ),
+    Setting(
+        path="trailing.down_limit", field="trail_down_limit_e6", kind="price", default=DERIVED, unit="quote per base",
+        least="0", most=PRICE_MAX, above_zero=True,
+        meaning="How far down the grid follows the price; needed where `below` is trail.",
+    ),
+    Setting(
+        path="trailing.fixed_floor", field="fixed_floor", kind="flag", default="false", unit="",
+        choices=("true", "false"),
+        meaning="Trailing up leaves the floor where it is and adds cells above: an infinity grid, with equal quote.",
+    ),
+    Setting(
+        path="compound.every", field="compound_every_e4", kind="ratio", default=DERIVED, unit="of capital",
+        least="0", most="1", above_zero=True,
+        meaning="Sizes grow each time grid profit has grown by this share of capital. Left out: they stay.",
+    ),
+    Setting(
+        path="flags.canary_share", field="canary_share_e4", kind="ratio", default="0.05", unit="of each size",
+        least="0", most="1", above_zero=True,
+        meaning="How large orders are while the grid is flagged canary.",
+    ),
+    Setting(
+        path="flags.canary_for", field="canary_for_ns", kind="duration", default="1d", unit="duration",
+        least="1s", most="30d",
+        meaning="After this time a canary grid trades its whole sizes again.",
     ),
 )  # fmt: skip
 """All settings of a grid file, in the order of the page and of a file."""

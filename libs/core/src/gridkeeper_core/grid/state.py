@@ -6,22 +6,35 @@ from typing import Literal
 
 import msgspec
 
-from gridkeeper_core.events import Side
+from gridkeeper_core.events import GridArmed, Side
+from gridkeeper_core.grid.cells import Cells
 from gridkeeper_core.grid.config import GridConfig
+from gridkeeper_core.grid.memory import Memory
+from gridkeeper_core.grid.naming import Names
+from gridkeeper_core.grid.row import Row
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.prices.price import Price
 
-Status = Literal["proposed", "open", "stopping", "stopped", "rejected"]
+Status = Literal["proposed", "armed", "open", "stopping", "stopped", "rejected"]
 
 PAUSED = "PAUSED"
 HALTED = "ACCOUNT_HALTED"
 STALE_PRICE = "STALE_PRICE"
 RISK = "RISK"
 FAULT = "FAULT"
+PUMP = "PUMP"
+ORACLE_UNCERTAIN = "ORACLE_UNCERTAIN"
+ORACLE_DIVERGES = "ORACLE_DIVERGES"
+WAITING_TRIGGER = "WAITING_TRIGGER"
+ENTRY = "ENTRY"
+SOL_BUDGET = "SOL_BUDGET"
 
 
 class LiveOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order the grid wanted and that is not known to be closed. `unwanted` says why it is to go, "" = it stays."""
+    """An order the grid wanted and that is not known to be closed. `unwanted` says why it is to go, "" = it stays.
+
+    One that `takes` trades at once and never rests.
+    """
 
     intent_id: str
     kind: str
@@ -32,6 +45,9 @@ class LiveOrder(msgspec.Struct, frozen=True, kw_only=True):
     filled_e9: int
     wanted_ns: int
     unwanted: str = ""
+    takes: bool = False
+    trigger_e6: int = 0
+    shadow: bool = False
 
     @property
     def left_e9(self) -> int:
@@ -40,18 +56,24 @@ class LiveOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
-    """When an order that was turned away may be wanted again: at this time, or once the price moved from here."""
+    """When an order that was turned away may be wanted again: at this time, or once the price moved from here.
+
+    `why` is what it was turned away for.
+    """
 
     not_before_ns: int
     price_e6: int
     tries: int
+    why: str = ""
 
 
 class GridState(msgspec.Struct, frozen=True, kw_only=True):
     """A grid. Cell k lies between `levels_e6[k]` and `levels_e6[k+1]` and holds `held_e9[k]` of `sizes_e9[k]`.
 
-    `orders` is keyed by (kind, cell): one buy and one sell per cell, cell -1 for orders that belong to none. `pauses`
-    maps reason codes to whether orders stay. `cash_e6` is what fills brought in, fees included.
+    `orders` and `retries` are keyed by kind and the cell's number (see `names`): one buy and one sell per cell, -1 for
+    orders that belong to none. `pauses` maps reason codes to whether orders stay, `told` says in words who or what
+    paused, faulted or rejected it. `cash_e6` is what fills brought in, fees included. `renewing` are cells whose orders
+    went to be placed anew and are not yet.
     """
 
     grid_id: str
@@ -60,15 +82,14 @@ class GridState(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     spec: MarketSpec | None = None
     levels_e6: tuple[int, ...] = ()
-    sizes_e9: tuple[int, ...] = ()
-    held_e9: tuple[int, ...] = ()
+    cells: Cells = Cells()
     start_held_e9: int = 0
     start_position_e9: int = 0
     start_price_e6: int = 0
-    cycles: tuple[int, ...] = ()
     orders: dict[tuple[str, int], LiveOrder] = {}
     retries: dict[tuple[str, int], Retry] = {}
     pauses: dict[str, bool] = {}
+    told: dict[str, str] = {}
     range_left: Literal["", "low", "high"] = ""
     price: Price | None = None
     last_fill_e6: int = 0
@@ -84,11 +105,43 @@ class GridState(msgspec.Struct, frozen=True, kw_only=True):
     risk_base_e6: int = 0
     close_wanted: bool = False
     flattens: int = 0
+    names: Names = Names()
+    low_index: int = 0
+    memory: Memory = Memory()
+    armed: GridArmed | None = None
+    opened_ns: int = 0
+    entry_e9: int = 0
+    entries: int = 0
+    stop_code: str = ""
+    renewing: frozenset[tuple[str, int]] = frozenset()
+    budget_day: int = 0
+    budget_lamports: int = 0
+    budget_out_day: int = 0
+
+    @property
+    def sizes_e9(self) -> tuple[int, ...]:
+        """How large each cell is."""
+        return self.cells.sizes_e9
+
+    @property
+    def held_e9(self) -> Row:
+        """How much each cell holds."""
+        return self.cells.held_e9
+
+    @property
+    def cycles(self) -> Row:
+        """How many turns each cell completed."""
+        return self.cells.cycles
 
     @property
     def position_e9(self) -> int:
         """What the grid holds in the market (signed): the change of its cells since the start, and what was closed."""
-        return self.start_position_e9 + sum(self.held_e9) - self.start_held_e9 + self.reduced_e9
+        return self.start_position_e9 + self.cells.held_e9.total - self.start_held_e9 + self.reduced_e9
+
+    def place_of(self, number: int) -> int | None:
+        """Where the cell with this number is, or its heir; None when it is nowhere any more."""
+        place = self.names.place(number, len(self.sizes_e9))
+        return place if place is not None else self.names.heir(number)
 
     @property
     def is_trading(self) -> bool:

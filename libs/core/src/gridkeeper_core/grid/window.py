@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 import msgspec
+from msgspec.structs import replace
 
 from gridkeeper_core.events import OrdersWanted, Side, UnwantedOrder, WantedOrder
+from gridkeeper_core.grid import budget, renewal
 from gridkeeper_core.grid.state import GridState, LiveOrder
+from gridkeeper_core.market import round_down_to
 from gridkeeper_core.names import intent_id
+from gridkeeper_core.units import E4
 
 NO_CELLS: frozenset[int] = frozenset()
+TAKEN_AT_ONCE = 8
+"""How many missed cells of a side take at the market in one decision."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """The order changes that are due; `roll_at_ns` is when a roll that is held back may happen (0 = none is)."""
+    """The order changes that are due; `roll_at_ns` is when a roll that is held back may happen (0 = none is).
+
+    `over_budget` says that a roll or a renewal was left out because the day's SOL is spent.
+    """
 
     unwanted: tuple[UnwantedOrder, ...] = ()
     wanted: tuple[WantedOrder, ...] = ()
     rolled: bool = False
     roll_at_ns: int = 0
+    over_budget: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -42,11 +53,15 @@ def plan(state: GridState, reference_e6: int, now_ns: int, changed: frozenset[in
 
     `changed` are cells whose content or order changed by this very input: their orders do not wait for a roll.
     """
+    changed |= renewal.to_place(state)
     buys = _look(state, "buy", reference_e6, now_ns, changed)
     sells = _look(state, "sell", reference_e6, now_ns, changed)
-    unwanted = _worn(state, now_ns)
+    is_broke = budget.is_out(state, now_ns)
+    worn = renewal.due(state, now_ns)
+    unwanted = _resized(state, now_ns) + ([] if is_broke else worn)
     roll_at_ns = state.last_roll_ns + state.config.roll_interval_ns
-    rolled = (buys.due or sells.due) and (now_ns >= roll_at_ns or buys.empty or sells.empty)
+    is_due = (buys.due or sells.due) and (now_ns >= roll_at_ns or buys.empty or sells.empty)
+    rolled = is_due and not is_broke
     if rolled:
         unwanted += [UnwantedOrder(intent_id=o.intent_id, why="window") for o in (*buys.extra, *sells.extra)]
         wanted = _merge(state, buys.missing, sells.missing, reference_e6)
@@ -57,35 +72,41 @@ def plan(state: GridState, reference_e6: int, now_ns: int, changed: frozenset[in
             [k for k in sells.missing if k in changed],
             reference_e6,
         )
+    if state.config.missed == "take":
+        wanted += _taken(state, wanted, reference_e6, now_ns)
     wanted = _within_cap(state, wanted, unwanted)
-    waits = (buys.due or sells.due) and not rolled
+    waits = (buys.due or sells.due) and not is_due
     return Change(
         unwanted=tuple({u.intent_id: u for u in unwanted}.values()),
         wanted=tuple(wanted),
         rolled=rolled and bool(wanted or unwanted),
         roll_at_ns=roll_at_ns if waits else 0,
+        over_budget=is_broke and (is_due or bool(worn)),
     )
+
+
+def joined(first: Change, then: Change) -> Change:
+    """Two changes as one: what the first wants comes before the rest."""
+    return replace(then, unwanted=first.unwanted + then.unwanted, wanted=first.wanted + then.wanted)
 
 
 def next_look_ns(state: GridState, change: Change, now_ns: int) -> int:
     """The next moment at which time alone changes the plan (0 = never); `state` is the one after `change`."""
     moments = [change.roll_at_ns]
     moments += [retry.not_before_ns for retry in state.retries.values()]
-    life_ns = state.config.order_life_ns
+    moments.append(renewal.next_ns(state, now_ns))
     for order in state.orders.values():
         if order.unwanted or order.kind not in ("buy", "sell"):
             continue
-        if life_ns:
-            moments.append(order.wanted_ns + life_ns // 2)
-        if target_e9(state, order.side, order.cell) > order.left_e9:
+        if wanted_now_e9(state, order) > order.left_e9:
             moments.append(order.wanted_ns + state.config.resize_after_ns)
     return min((m for m in moments if m > now_ns), default=0)
 
 
-def everything_unwanted(state: GridState, why: str) -> Change:
-    """All orders are to go."""
-    gone = (UnwantedOrder(intent_id=o.intent_id, why=why) for o in state.orders.values() if not o.unwanted)
-    return Change(unwanted=tuple(gone))
+def everything_unwanted(state: GridState, why: str, stays: tuple[str, ...] = ()) -> Change:
+    """All orders are to go but those of the kinds that stay."""
+    gone = (o for o in state.orders.values() if not o.unwanted and o.kind not in stays)
+    return Change(unwanted=tuple(UnwantedOrder(intent_id=o.intent_id, why=why) for o in gone))
 
 
 def fact_of(state: GridState, change: Change, reference_e6: int, price_seq: int) -> OrdersWanted:
@@ -98,6 +119,7 @@ def fact_of(state: GridState, change: Change, reference_e6: int, price_seq: int)
         rolled=change.rolled,
         reference_e6=reference_e6,
         price_seq=price_seq,
+        shadow=state.memory.flag == "shadow" and state.status == "open",
     )
 
 
@@ -110,15 +132,20 @@ def candidates(state: GridState, side: Side, reference_e6: int) -> Iterator[int]
     """Cells that want an order of this side on its passive side of the price, nearest first."""
     assert state.spec is not None
     minimum_e9 = state.spec.minimum_e9
-    levels, held, sizes = state.levels_e6, state.held_e9, state.sizes_e9
+    levels, cells = state.levels_e6, state.cells
     if side == "buy":
-        for cell in range(min(bisect_left(levels, reference_e6), len(sizes)) - 1, -1, -1):
-            if sizes[cell] - held[cell] >= minimum_e9:
-                yield cell
-    else:
-        for cell in range(max(bisect_right(levels, reference_e6) - 1, 0), len(sizes)):
-            if held[cell] >= minimum_e9:
-                yield cell
+        return cells.room_e9.falling(bisect_left(levels, reference_e6) - 1, minimum_e9)
+    return cells.held_e9.rising(max(bisect_right(levels, reference_e6) - 1, 0), minimum_e9)
+
+
+def crossed(state: GridState, side: Side, reference_e6: int) -> Iterator[int]:
+    """Cells that want an order of this side where the price has passed already, nearest first."""
+    assert state.spec is not None
+    minimum_e9 = state.spec.minimum_e9
+    levels, cells = state.levels_e6, state.cells
+    if side == "buy":
+        return cells.room_e9.rising(bisect_left(levels, reference_e6), minimum_e9)
+    return cells.held_e9.falling(bisect_right(levels, reference_e6) - 2, minimum_e9)
 
 
 def order_price_e6(state: GridState, side: Side, cell: int) -> int:
@@ -128,7 +155,29 @@ def order_price_e6(state: GridState, side: Side, cell: int) -> int:
 
 def target_e9(state: GridState, side: Side, cell: int) -> int:
     """How much a cell wants to buy or sell: its empty or its held part."""
-    return state.sizes_e9[cell] - state.held_e9[cell] if side == "buy" else state.held_e9[cell]
+    return state.cells.room_e9[cell] if side == "buy" else state.held_e9[cell]
+
+
+def wanted_now_e9(state: GridState, order: LiveOrder) -> int:
+    """How much the cell of an order wants on its side; 0 when the cell was given up."""
+    place = state.names.place(order.cell, len(state.sizes_e9))
+    return target_e9(state, order.side, place) if place is not None else 0
+
+
+def strays(state: GridState) -> list[UnwantedOrder]:
+    """Orders that do not fit the cells as they were laid anew: cell given up, price moved, or more than it wants."""
+    return [
+        UnwantedOrder(intent_id=order.intent_id, why="edit")
+        for order in state.orders.values()
+        if not order.unwanted and order.kind in ("buy", "sell") and not _fits(state, order)
+    ]
+
+
+def _fits(state: GridState, order: LiveOrder) -> bool:
+    place = state.names.place(order.cell, len(state.sizes_e9))
+    if place is None or order.price_e6 != order_price_e6(state, order.side, place):
+        return False
+    return order.left_e9 <= target_e9(state, order.side, place)
 
 
 def _look(state: GridState, side: Side, reference_e6: int, now_ns: int, changed: frozenset[int]) -> _Side:
@@ -142,29 +191,31 @@ def _look(state: GridState, side: Side, reference_e6: int, now_ns: int, changed:
             break
     nearest = ranked[:count]
     taken = {o.price_e6 for o in state.orders.values()}
+    held_back = state.renewing if renewal.is_under_way(state) else frozenset()
     missing = tuple(
         k
         for k in nearest
-        if (side, k) not in state.orders
+        if (side, state.names.number(k)) not in state.orders
+        and (side, state.names.number(k)) not in held_back
         and order_price_e6(state, side, k) not in taken
-        and not _must_wait(state, (side, k), reference_e6, now_ns)
+        and not must_wait(state, (side, state.names.number(k)), reference_e6, now_ns)
     )
     live = [o for o in state.orders.values() if o.kind == side and not o.unwanted]
-    extra = _beyond(live, side, nearest, count)
-    too_far = _beyond(live, side, ranked, count + slack)
+    extra = _beyond(state, live, side, nearest, count)
+    too_far = _beyond(state, live, side, ranked, count + slack)
     urgent = any(k in missing and k not in changed for k in nearest[: max(count - slack, 1)])
     return _Side(missing=missing, extra=tuple(extra), due=urgent or bool(too_far), empty=bool(missing) and not live)
 
 
-def _beyond(live: list[LiveOrder], side: Side, nearest: list[int], count: int) -> list[LiveOrder]:
+def _beyond(state: GridState, live: list[LiveOrder], side: Side, nearest: list[int], count: int) -> list[LiveOrder]:
     """Live orders farther away than the farthest of a full set of nearest cells."""
     if len(nearest) < count or not nearest:
         return []
-    edge = nearest[-1]
-    return [o for o in live if (o.cell < edge if side == "buy" else o.cell > edge)]
+    edge_e6 = order_price_e6(state, side, nearest[-1])
+    return [o for o in live if (o.price_e6 < edge_e6 if side == "buy" else o.price_e6 > edge_e6)]
 
 
-def _must_wait(state: GridState, key: tuple[str, int], reference_e6: int, now_ns: int) -> bool:
+def must_wait(state: GridState, key: tuple[str, int], reference_e6: int, now_ns: int) -> bool:
     """An order that was turned away waits for time to pass or for the price to move by a tick."""
     retry = state.retries.get(key)
     if retry is None or now_ns >= retry.not_before_ns:
@@ -173,27 +224,15 @@ def _must_wait(state: GridState, key: tuple[str, int], reference_e6: int, now_ns
     return abs(reference_e6 - retry.price_e6) < state.spec.tick_e6
 
 
-def _worn(state: GridState, now_ns: int) -> list[UnwantedOrder]:
-    """Orders to replace: old ones, or smaller than what their cell wants by now.
-
-    At half of its life an order takes along all that are not much younger, so that a whole window is renewed in a few
-    transactions instead of one by one.
-    """
-    orders = [o for o in state.orders.values() if not o.unwanted and o.kind in ("buy", "sell")]
-    life_ns = state.config.order_life_ns
-    oldest_ns = min((o.wanted_ns for o in orders), default=now_ns)
-    is_renewal_due = life_ns > 0 and now_ns - oldest_ns >= life_ns // 2
-    worn: list[UnwantedOrder] = []
-    for order in orders:
-        if is_renewal_due and now_ns - order.wanted_ns >= life_ns * 3 // 8:
-            worn.append(UnwantedOrder(intent_id=order.intent_id, why="renew"))
-        elif _resize_is_due(state, order, now_ns):
-            worn.append(UnwantedOrder(intent_id=order.intent_id, why="resize"))
-    return worn
+def _resized(state: GridState, now_ns: int) -> list[UnwantedOrder]:
+    """Orders smaller than what their cell wants by now."""
+    orders = (o for o in state.orders.values() if not o.unwanted and o.kind in ("buy", "sell"))
+    due = (order for order in orders if _resize_is_due(state, order, now_ns))
+    return [UnwantedOrder(intent_id=order.intent_id, why="resize") for order in due]
 
 
 def _resize_is_due(state: GridState, order: LiveOrder, now_ns: int) -> bool:
-    if target_e9(state, order.side, order.cell) <= order.left_e9:
+    if wanted_now_e9(state, order) <= order.left_e9:
         return False
     source = state.orders.get(("sell" if order.side == "buy" else "buy", order.cell))
     source_is_partly_filled = source is not None and source.filled_e9 > 0
@@ -207,10 +246,11 @@ def _merge(state: GridState, buys: Iterable[int], sells: Iterable[int], referenc
 
 
 def _order(state: GridState, side: Side, cell: int) -> WantedOrder:
+    number = state.names.number(cell)
     return WantedOrder(
-        intent_id=intent_id(state.grid_id, side, cell, state.cycles[cell]),
+        intent_id=intent_id(state.grid_id, side, number, state.cycles[cell]),
         kind=side,
-        cell=cell,
+        cell=number,
         side=side,
         price_e6=order_price_e6(state, side, cell),
         size_e9=target_e9(state, side, cell),
@@ -218,8 +258,30 @@ def _order(state: GridState, side: Side, cell: int) -> WantedOrder:
     )
 
 
+def _taken(state: GridState, wanted: list[WantedOrder], reference_e6: int, now_ns: int) -> list[WantedOrder]:
+    """What cells that the price went over take from the market at once, never at a worse price than their own."""
+    assert state.spec is not None
+    tick_e6, slip_e6 = state.spec.tick_e6, reference_e6 * state.config.slippage_e4 // E4
+    worst_e6 = {
+        "buy": round_down_to(reference_e6 + slip_e6, tick_e6),
+        "sell": -round_down_to(slip_e6 - reference_e6, tick_e6),
+    }
+    known = {(order.side, order.cell) for order in wanted} | state.orders.keys()
+    found = []
+    better: tuple[tuple[Side, Callable[[int, int], int]], ...] = (("buy", min), ("sell", max))
+    for side, best in better:
+        for cell in islice(crossed(state, side, reference_e6), TAKEN_AT_ONCE):
+            order = _order(state, side, cell)
+            if (side, order.cell) in known or must_wait(state, (side, order.cell), reference_e6, now_ns):
+                continue
+            price_e6 = best(order.price_e6, worst_e6[side])
+            found.append(replace(order, price_e6=price_e6, post_only="none", immediate_or_cancel=True))
+    return found
+
+
 def _within_cap(state: GridState, wanted: list[WantedOrder], unwanted: list[UnwantedOrder]) -> list[WantedOrder]:
     """Never more than `live_orders` at once: orders on their way out count until this decision sends them away."""
     leaving = {u.intent_id for u in unwanted}
-    staying = sum(1 for o in state.orders.values() if not o.unwanted and o.intent_id not in leaving)
+    kinds = ("buy", "sell")
+    staying = sum(1 for o in state.orders.values() if o.kind in kinds and not o.unwanted and o.intent_id not in leaving)
     return wanted[: max(state.config.live_orders - staying, 0)]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from gridkeeper_core.events import (
+    AccountAdopted,
     Fact,
     FillProven,
+    ForeignFilled,
     FundingPaid,
     InterestPaid,
     KeeperFeeCharged,
@@ -132,8 +134,10 @@ def legs_of(posted: Posted) -> tuple[Leg, ...]:
 def postings_of(fact: Fact) -> tuple[Posted, ...]:
     """What a fact of execution changes in the account; nothing for facts that move no amount."""
     match fact:
-        case OrderFilled() | FillProven():
+        case OrderFilled() | FillProven() | ForeignFilled():
             return _fill_postings(fact)
+        case AccountAdopted():
+            return _adoption(fact)
         case FundingPaid():
             return (_funding(fact),)
         case PnlSettled():
@@ -162,10 +166,10 @@ def reversal_of(postings: tuple[Posted, ...]) -> Posted:
     )
 
 
-def _fill_postings(fact: OrderFilled | FillProven) -> tuple[Posted, ...]:
+def _fill_postings(fact: OrderFilled | FillProven | ForeignFilled) -> tuple[Posted, ...]:
     sign = 1 if fact.side == "buy" else -1
     signature, index, record = "", 0, None
-    if isinstance(fact, OrderFilled):
+    if not isinstance(fact, FillProven):
         signature, index, record = fact.signature, fact.index, fact.fill_record_id
     trade = Posted(
         kind="trade",
@@ -238,6 +242,26 @@ def _liquidation(fact: Liquidated) -> Posted:
         market_index=fact.market_index,
         slot=fact.slot,
     )
+
+
+def _adoption(fact: AccountAdopted) -> tuple[Posted, ...]:
+    positions = tuple(
+        Posted(
+            kind="adoption",
+            market=change.market,
+            base_e9=change.base_e9,
+            quote_e6=change.quote_e6,
+            deposit_e6=0,
+            signature="",
+            index=0,
+            market_index=change.market_index,
+            slot=fact.slot,
+        )
+        for change in fact.changes
+    )
+    if not fact.deposit_change_e6:
+        return positions
+    return (*positions, _deposit("adoption", fact.deposit_change_e6, fact.slot, "", 0))
 
 
 def _deposit(kind: str, quote_e6: int, slot: int, signature: str, index: int) -> Posted:

@@ -12,8 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from gridkeeper_core.events import BooksOpened, Side
-from gridkeeper_core.ledger.cycles import Cell, CellFill, Turn, match_fill, opened_cell
+from gridkeeper_core.events import BooksAllotted, BooksOpened, BooksRearranged, Side
+from gridkeeper_core.ledger.cycles import Cell, CellFill, Lot, Turn, match_fill, opened_cell, resized, take_over
 from gridkeeper_core.ledger.position import LedgerPosition, held_at_price
 from gridkeeper_core.venue.chain_position import apply_fee, apply_fill, apply_quote
 
@@ -84,6 +84,34 @@ class Sums(msgspec.Struct, kw_only=True):
     other_quote_e6: int = 0
     fills: int = 0
     turns: int = 0
+    heirs: dict[int, int] = {}
+    seeded_quote_e6: int = 0
+
+    def allot(self, fact: BooksAllotted, opened_ns: int) -> None:
+        """The cells take over the position that was entered or adopted, at what it cost."""
+        lots = {lot.cell: Lot(lot.base_e9, lot.quote_e6, 0, opened_ns) for lot in fact.lots}
+        self.cells = {
+            cell: Cell(size_e9=size, lots=(lots[cell],) if cell in lots else ())
+            for cell, size in enumerate(fact.sizes_e9)
+        }
+        self.other_base_e9 = 0
+        self.other_quote_e6 += fact.start_quote_e6 - sum(lot.quote_e6 for lot in fact.lots)
+        self.seeded_quote_e6 = fact.start_quote_e6
+
+    def rearrange(self, fact: BooksRearranged) -> None:
+        """Cells get their new sizes; what a given-up cell holds goes to its heir, as do fills of it that come late."""
+        cells = dict(self.cells)
+        for sized in fact.sizes:
+            cells[sized.cell] = resized(cells.get(sized.cell, Cell(size_e9=sized.size_e9)), sized.size_e9)
+        moves = {move.source: move.target for move in fact.moves}
+        for source, target in moves.items():
+            given_up = cells.pop(source, None)
+            if given_up is not None:
+                taken = take_over(cells[target], given_up.lots)
+                cells[target] = taken.cell
+                self.grid_quote_e6 += taken.grid_quote_e6
+        self.cells = cells
+        self.heirs = {cell: moves.get(heir, heir) for cell, heir in self.heirs.items()} | moves
 
     def take(self, entry: Entry) -> tuple[ClosedTurn, ...]:
         """Fold the next entry in the chain's order; the turns it completed."""
@@ -98,14 +126,15 @@ class Sums(msgspec.Struct, kw_only=True):
         self.realized_e6 += realized
         self.fees_e6 += entry.fee_e6
         self.fills += 1
-        cell = self.cells.get(entry.cell)
+        number = self.heirs.get(entry.cell, entry.cell)
+        cell = self.cells.get(number)
         if cell is None:
             self.other_base_e9 += base
             self.other_quote_e6 += quote
             return ()
-        return self._match(entry, cell)
+        return self._match(entry, number, cell)
 
-    def _match(self, entry: Entry, cell: Cell) -> tuple[ClosedTurn, ...]:
+    def _match(self, entry: Entry, number: int, cell: Cell) -> tuple[ClosedTurn, ...]:
         matched = match_fill(
             cell,
             CellFill(
@@ -116,11 +145,11 @@ class Sums(msgspec.Struct, kw_only=True):
                 ts_ns=entry.ts_ns,
             ),
         )
-        self.cells[entry.cell] = matched.cell
+        self.cells[number] = matched.cell
         self.grid_quote_e6 += matched.grid_quote_e6
         self.turns += len(matched.closed)
         return tuple(
-            ClosedTurn(cell=entry.cell, cycle=cell.closed + place, turn=turn)
+            ClosedTurn(cell=number, cycle=cell.closed + place, turn=turn)
             for place, turn in enumerate(matched.closed)
         )
 
@@ -150,6 +179,18 @@ class GridBooks:
             grid_quote_e6=self.sums.grid_quote_e6 - grid_quote,
             closed=closed,
         )
+
+    def allot(self, fact: BooksAllotted, opened_ns: int) -> None:
+        """The levels go live: what the entry booked stays as it is, and cannot be reordered or taken back any more."""
+        self.sums.allot(fact, opened_ns)
+        self._checkpoint = _copied(self.sums)
+        self._entries = []
+
+    def rearrange(self, fact: BooksRearranged) -> None:
+        """The cells change: what was booked before stays as it is, and cannot be reordered or taken back any more."""
+        self.sums.rearrange(fact)
+        self._checkpoint = _copied(self.sums)
+        self._entries = []
 
     def recorded(self, fill_record_id: int) -> Entry | None:
         """The fill with this record, while it can still be taken back."""
@@ -182,11 +223,24 @@ class GridBooks:
 def opened_sums(opening: BooksOpened, opened_ns: int) -> Sums:
     """The state before the first entry: position and really held cells at the start price."""
     return Sums(
-        position=held_at_price(opening.start_position_e9, opening.start_price_e6),
+        position=position_at_start(opening),
         cells={
             cell: opened_cell(size, held, opening.start_price_e6, opened_ns)
             for cell, (size, held) in enumerate(zip(opening.sizes_e9, really_held_e9(opening), strict=True))
         },
+    )
+
+
+def position_at_start(opening: BooksOpened) -> LedgerPosition:
+    """What the grid began with: at the venue's own entry where it is known, else at the start price."""
+    entry_e6 = opening.start_quote_entry_e6
+    if entry_e6 is None:
+        return held_at_price(opening.start_position_e9, opening.start_price_e6)
+    return LedgerPosition(
+        base_e9=opening.start_position_e9,
+        quote_asset_e6=entry_e6,
+        quote_entry_e6=entry_e6,
+        quote_break_even_e6=entry_e6,
     )
 
 
@@ -196,7 +250,7 @@ def really_held_e9(opening: BooksOpened) -> tuple[int, ...]:
     A neutral grid starts without a position: its upper cells are "held" only in that they sell first. Such a sale opens
     a short lot, which the buy below it closes; that pair is the turn, and only then is there a grid profit.
     """
-    if opening.start_position_e9 >= sum(opening.held_e9):
+    if not opening.enters and opening.start_position_e9 >= sum(opening.held_e9):
         return opening.held_e9
     return (0,) * len(opening.held_e9)
 

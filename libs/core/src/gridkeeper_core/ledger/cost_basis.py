@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -45,8 +45,20 @@ def basis_rows(method: Method, trades: Iterable[Trade]) -> list[BasisRow]:
     HIFO closes the lot that leaves the least profit first: the dearest of a long position, the cheapest of a short one.
     Among equals the oldest goes first.
     """
-    book: _AverageBook | _LotBook = _AverageBook() if method == "wac" else _LotBook(method)
+    book = basis_book(method)
     return [book.take(trade) for trade in trades]
+
+
+class BasisBook(Protocol):
+    """One position's trades, taken one after another."""
+
+    def take(self, trade: Trade) -> BasisRow:
+        """What the next trade realised."""
+
+
+def basis_book(method: Method) -> BasisBook:
+    """An empty book; its memory grows with the open lots alone."""
+    return _AverageBook() if method == "wac" else _LotBook(method)
 
 
 class _AverageBook:

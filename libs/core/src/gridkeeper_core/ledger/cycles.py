@@ -105,6 +105,27 @@ def match_fill(cell: Cell, fill: CellFill) -> Matched:
     return Matched(cell=after, grid_quote_e6=earned_e6, closed=tuple(closed))
 
 
+def resized(cell: Cell, size_e9: int) -> Cell:
+    """The cell with another size; a turn that already is as large begins anew, its result stays in the sums."""
+    turn = cell.turn if cell.turn.base_e9 < size_e9 else Turn()
+    return msgspec.structs.replace(cell, size_e9=size_e9, turn=turn)
+
+
+def take_over(cell: Cell, lots: tuple[Lot, ...]) -> Matched:
+    """The cell after it took over another one's lots at their cost; opposite lots close each other, without a turn."""
+    after, earned_e6 = cell, 0
+    for lot in lots:
+        side: Side = "buy" if lot.base_e9 > 0 else "sell"
+        fill = CellFill(
+            side=side, base_e9=abs(lot.base_e9), quote_e6=abs(lot.quote_e6), fee_e6=lot.fee_e6, ts_ns=lot.opened_ns
+        )
+        matched = match_fill(after, fill)
+        after, earned_e6 = matched.cell, earned_e6 + matched.grid_quote_e6
+    return Matched(
+        cell=msgspec.structs.replace(after, turn=cell.turn, closed=cell.closed), grid_quote_e6=earned_e6, closed=()
+    )
+
+
 def _split(lot: Lot, size_e9: int) -> tuple[Lot, Lot]:
     whole = abs(lot.base_e9)
     base = size_e9 if lot.base_e9 > 0 else -size_e9

@@ -7,17 +7,22 @@ import msgspec
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.events import (
     AccountSnapshot,
+    BooksAllotted,
     BooksClosed,
     BooksOpened,
+    BooksRearranged,
     CycleClosed,
+    EntryDone,
     Fact,
     FillBooked,
     FillProven,
     FillReverted,
     FundingBooked,
     FundingPaid,
+    GridEdited,
     GridOpened,
     GridStopped,
+    LevelsShifted,
     Liquidated,
     Marked,
     OrderFilled,
@@ -26,6 +31,7 @@ from gridkeeper_core.events import (
 )
 from gridkeeper_core.inputs import EventSeen, Input, PriceTick, Wake, cause_of
 from gridkeeper_core.ledger.account import AccountBooks, fill_key, key_of, postings_of, reversal_of
+from gridkeeper_core.ledger.allotment import allotted
 from gridkeeper_core.ledger.books import Booked, GridBooks
 from gridkeeper_core.ledger.entries import (
     entry_of_booked,
@@ -37,6 +43,7 @@ from gridkeeper_core.ledger.entries import (
 )
 from gridkeeper_core.ledger.marks import result_at
 from gridkeeper_core.ledger.proof import checked, opening_postings
+from gridkeeper_core.ledger.rearranged import rearranged
 from gridkeeper_core.ledger.state import LedgerState, MarkClock, StoppedGrid
 from gridkeeper_core.ledger.views import account_digest, grid_digest
 from gridkeeper_core.machine import Draft
@@ -67,6 +74,12 @@ class LedgerMachine:
         """Fold one stored event. Raises GridkeeperError REPLAY_DIFFERS when the books come to another result."""
         _Booking(self.state, event.ts_ns, event.cause).refold(event.stream, event.fact)
 
+    def hear(self, stream_name: str, price_e6: int) -> None:
+        """Note the price a grid's mark was made at: for a replay, which gets no prices but those."""
+        grid_id = split_stream(stream_name)[1]
+        if grid_id in self.state.grids:
+            self.state.prices_e6[self.state.grids[grid_id].opening.market] = price_e6
+
     def next_wake_ns(self) -> int | None:
         """When the next grid is to be looked at for a mark."""
         return min((clock.due_ns for clock in self.state.clocks.values()), default=None)
@@ -95,6 +108,12 @@ class _Booking:
         match kind, event.fact:
             case "grid", GridOpened():
                 self._open(name, event.fact)
+            case "grid", GridEdited() | LevelsShifted() if name in self._state.grids:
+                changed = rearranged(self._state.grids[name].sums, event.fact)
+                if changed is not None:
+                    self._draft_grid(name, changed)
+            case "grid", EntryDone() if name in self._state.grids:
+                self._draft_grid(name, allotted(self._state.grids[name], event.fact))
             case "grid", GridStopped():
                 self._close(name)
             case "account", AccountSnapshot():
@@ -135,6 +154,8 @@ class _Booking:
             held_e9=fact.held_e9,
             start_price_e6=fact.start_price_e6,
             start_position_e9=fact.start_position_e9,
+            start_quote_entry_e6=fact.start_quote_entry_e6,
+            enters=fact.enters,
         )
         self._draft_grid(grid_id, opened)
 
@@ -263,6 +284,10 @@ class _Booking:
             case FundingBooked():
                 state.grids[grid_id].book(entry_of_funding(fact, self._cause, self._now_ns))
                 state.clocks[grid_id].books_changed()
+            case BooksAllotted():
+                state.grids[grid_id].allot(fact, self._now_ns)
+            case BooksRearranged():
+                state.grids[grid_id].rearrange(fact)
             case Marked():
                 state.clocks[grid_id].marked(fact.price_e6, self._now_ns)
 

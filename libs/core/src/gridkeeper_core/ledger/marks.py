@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from gridkeeper_core.ledger.books import GridBooks, Sums, really_held_e9
-from gridkeeper_core.ledger.position import average_entry_e6, break_even_e6, held_at_price, value_e6
+from gridkeeper_core.ledger.books import GridBooks, Sums, position_at_start, really_held_e9
+from gridkeeper_core.ledger.position import average_entry_e6, break_even_e6, value_e6
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +64,8 @@ def lines_at(books: GridBooks, price_e6: int) -> tuple[Line, ...]:
     held = sum(cell.held_e9 for cell in sums.cells.values())
     held_quote = sum(cell.quote_e6 for cell in sums.cells.values())
     seeds = sum(value_e6(part, opening.start_price_e6) for part in really_held_e9(opening))
-    start_quote = held_at_price(opening.start_position_e9, opening.start_price_e6).quote_asset_e6
+    seeds -= sums.seeded_quote_e6
+    start_quote = position_at_start(opening).quote_asset_e6
     held_value = value_e6(held, price_e6)
     with_other = value_e6(held + sums.other_base_e9, price_e6)
     whole = value_e6(sums.position.base_e9, price_e6)

@@ -1,75 +1,35 @@
-"""What execution makes of the account itself: reconciliation, order slots for grids, orders past their life."""
+"""What execution makes of the account itself: order slots for grids, orders past their life."""
 
 from __future__ import annotations
 
 from gridkeeper_core import events as e
+from gridkeeper_core.grid.config import GridConfig
+from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.orders.decide import LAPSED, AccountDecision
-from gridkeeper_core.orders.reconcile import differences, foreign_orders
-from gridkeeper_core.orders.state import SLOTS, AccountState, Attempt
-from gridkeeper_core.units import NS_PER_S
-from gridkeeper_core.venue import records as r
+from gridkeeper_core.orders.lifecycle import Attempt
+from gridkeeper_core.orders.rules import AccountRules
+from gridkeeper_core.orders.state import SLOTS, AccountState
+from gridkeeper_core.units import E4, NS_PER_S
 
-SNAPSHOT_EVERY_NS = 3600 * NS_PER_S
 LAPSE_GRACE_NS = 2 * NS_PER_S
 """Chain time runs in whole seconds; an order is cancelled as lapsed only when it surely cannot fill any more."""
+RESERVE_WITH_STOPS = 5
+"""Two stops, and three slots for what is being replaced."""
 
 
-def account_read(d: AccountDecision, account: r.VenueAccount, cursor: str, cursor_slot: int) -> None:
-    """Reconcile: the first reading is the baseline; later ones must agree to the unit before the account is live."""
-    if d.state.in_flight is not None:
-        return
-    is_first = not d.state.has_baseline
-    if is_first:
-        d.add(_snapshot(account, cursor, cursor_slot))
-    for order in foreign_orders(d.state, account):
-        d.add(
-            e.ForeignOrderSeen(
-                order_id=order.order_id,
-                market_index=order.market_index,
-                side=order.side,
-                price_e6=order.price_e6,
-                size_e9=order.size_e9,
-                slot=account.slot,
-            )
-        )
-    found = differences(d.state, account)
-    if found:
-        if not d.state.differs:
-            d.add(e.VenueDiffers(slot=account.slot, differences=found))
-        return
-    if d.state.phase == "recovering" or d.state.differs:
-        if not is_first:
-            d.add(_snapshot(account, cursor, cursor_slot))
-        d.add(
-            e.AccountLive(
-                slot=account.slot,
-                open_orders=len(account.orders),
-                fills_found=d.state.found_fills,
-                orders_closed=d.state.found_closed,
-                foreign_orders=len(d.state.foreign),
-            )
-        )
-    elif d.now_ns - d.state.snapshot_ns >= SNAPSHOT_EVERY_NS:
-        d.add(_snapshot(account, cursor, cursor_slot))
-
-
-def _snapshot(account: r.VenueAccount, cursor: str, cursor_slot: int) -> e.AccountSnapshot:
-    return e.AccountSnapshot(
-        slot=account.slot,
-        cursor_slot=cursor_slot,
-        deposit_e6=account.deposit_e6,
-        positions=account.positions,
-        open_orders=len(account.orders),
-        cursor=cursor,
-        lamports=account.lamports,
-    )
+def booted(d: AccountDecision, rules: AccountRules | None) -> None:
+    """A life of execution begins: nothing is placed before venue and record were compared."""
+    d.add(e.AccountRecovering(why="boot"))
+    if rules is not None and rules.limits != d.state.limits:
+        d.add(rules.limits)
 
 
 def reserve(d: AccountDecision, grid_id: str, proposed: e.GridProposed) -> None:
     """Grant a proposed grid its order slots, or say why not."""
     config = proposed.config
     spec = d.markets.specs.get(config.market)
-    refusal = _refusal(d.state, config.market, config.live_orders + config.reserve, spec is not None)
+    slots = _slots(config)
+    refusal = _refusal(d.state, config, slots, spec)
     if refusal is not None or spec is None:
         code, detail = refusal or ("MARKET_UNKNOWN", config.market)
         d.add(e.GridRefused(grid_id=grid_id, code=code, detail=detail))
@@ -78,27 +38,43 @@ def reserve(d: AccountDecision, grid_id: str, proposed: e.GridProposed) -> None:
     d.add(
         e.SlotsReserved(
             grid_id=grid_id,
-            slots=config.live_orders + config.reserve,
+            slots=slots,
             spec=spec,
             position_e9=position.base_e9 if position is not None else 0,
             collateral_e6=d.state.deposit_e6,
+            quote_entry_e6=position.quote_entry_e6 if position is not None else 0,
+            leverage_e4=config.leverage_e4,
         )
     )
 
 
-def _refusal(state: AccountState, market: str, slots: int, is_known: bool) -> tuple[str, str] | None:  # noqa: FBT001
-    if state.phase != "live" or state.differs:
+def _slots(config: GridConfig) -> int:
+    return config.live_orders + (max(config.reserve, RESERVE_WITH_STOPS) if config.has_stops else config.reserve)
+
+
+def _refusal(state: AccountState, config: GridConfig, slots: int, spec: MarketSpec | None) -> tuple[str, str] | None:
+    if state.phase != "live" or state.differs or state.doubt is not None:
         return ("ACCOUNT_NOT_LIVE", state.alias)
     if state.halted:
         return ("ACCOUNT_HALTED", state.halted)
-    if not is_known:
-        return ("MARKET_UNKNOWN", market)
-    if any(r.market == market for r in state.reservations.values()):
-        return ("MARKET_BUSY", market)
+    for code, market in state.guards:
+        if market in ("", config.market):
+            return (_CODES_OF_GUARDS.get(code, "ACCOUNT_GUARDED"), f"{code}: {state.guards[code, market]}")
+    if spec is None:
+        return ("MARKET_UNKNOWN", config.market)
+    if not spec.is_open:
+        return ("MARKET_CLOSED", f"{spec.symbol} is {spec.status}")
+    if config.leverage_e4 * spec.margin_ratio_initial_e4 > E4 * E4:
+        return ("LEVERAGE_TOO_HIGH", f"the market allows {E4 / spec.margin_ratio_initial_e4:g}")
+    if any(r.market == config.market for r in state.reservations.values()):
+        return ("MARKET_BUSY", config.market)
     taken = sum(r.slots for r in state.reservations.values()) + len(state.foreign)
     if taken + slots > SLOTS:
         return ("NO_FREE_SLOTS", f"{SLOTS - taken} of {SLOTS} free, {slots} needed")
     return None
+
+
+_CODES_OF_GUARDS = {"SOL_LOW": "SOL_LOW", "DELEGATE_MISSING": "DELEGATE_MISSING", "MARKET_CLOSED": "MARKET_CLOSED"}
 
 
 def lapse_ns(attempt: Attempt) -> int | None:

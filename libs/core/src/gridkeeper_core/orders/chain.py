@@ -2,19 +2,86 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from gridkeeper_core import events as e
+from gridkeeper_core.orders import foreign, settlement
 from gridkeeper_core.orders.decide import LAPSED, AccountDecision
-from gridkeeper_core.orders.state import AccountState, Attempt, fill_key
+from gridkeeper_core.orders.facts import closed, resting
+from gridkeeper_core.orders.lifecycle import Attempt, Closing
+from gridkeeper_core.orders.state import AccountState, InFlight, fill_key
 from gridkeeper_core.venue import records as r
+
+UNDOABLE = (
+    e.ForeignFilled, e.FundingPaid, e.PnlSettled, e.Transferred, e.KeeperFeeCharged, e.Liquidated
+)  # fmt: skip
+"""What a record brought about beside the fills of our orders."""
+MARGIN_CODES = (6003,)
+"""InsufficientCollateral: what is not settled yet may be what is missing."""
 
 
 def transaction_seen(d: AccountDecision, tx: r.SeenTransaction) -> None:
     """Take every record of a transaction; for our own, settle what it was to place and cancel."""
-    in_flight = d.state.in_flight
-    is_awaited = in_flight is not None and in_flight.signature == tx.signature
-    if is_awaited and tx.failed:
+    flight = next((f for f in d.state.flights if f.signature == tx.signature), None)
+    if flight is not None:
+        _outcome(d, tx)
+    elif tx.ours and not tx.failed:
+        foreign.note_unknown_transaction(d, tx)
+    for record in tx.records:
+        _take(d, tx, record)
+    if flight is not None:
+        _conclude(d, tx, flight)
+
+
+def transaction_gone(d: AccountDecision, signature: str, block_height: int) -> None:
+    """Our transaction can never land: what it was to place is over, what it was to cancel is still to go."""
+    flight = next((f for f in d.state.flights if f.signature == signature), None)
+    if flight is None:
+        return
+    d.add(e.TransactionExpired(signature=signature, block_height=block_height))
+    _close_unplaced(d, flight, "expired")
+    if flight.purpose == "settle":
+        settlement.ended(d, None, "expired")
+
+
+def transaction_vanished(d: AccountDecision, signature: str) -> None:
+    """A confirmed transaction is not part of the finalized chain: what was taken from it is taken back.
+
+    Its own bytes may still land again: until that is disproven its outcome is open. Orders it closed turn up in the
+    next reading, as open ones again. With orders it placed go their fills.
+    """
+    attempts = (*d.state.attempts.values(), *(over.attempt for over in d.state.retired.values()))
+    placed = {a.attempt for a in attempts if a.signature == signature}
+    fills = [
+        m
+        for m in d.state.seen.values()
+        if isinstance(m, e.OrderFilled) and (m.signature == signature or m.attempt in placed)
+    ]
+    for fill in reversed(fills):
+        d.add(
+            e.FillReverted(
+                intent_id=fill.intent_id,
+                market_index=fill.market_index,
+                fill_record_id=fill.fill_record_id,
+                signature=fill.signature,
+                attempt=fill.attempt,
+                order_id=fill.order_id,
+                cell=fill.cell,
+                side=fill.side,
+                base_e9=fill.base_e9,
+                quote_e6=fill.quote_e6,
+                fee_e6=fill.fee_e6,
+            )
+        )
+    others = [m for m in d.state.seen.values() if isinstance(m, UNDOABLE) and m.signature == signature]
+    for other in others:
+        d.add(e.RecordReverted(signature=signature, index=other.index))
+    if any(f.signature == signature for f in d.state.landed):
+        d.add(e.TransactionReverted(signature=signature))
+    doubt = e.Difference(what=f"transaction {signature}", venue=0, ours=1)
+    d.add(e.VenueDiffers(slot=d.state.cursor_slot, differences=(doubt,)))
+
+
+def _outcome(d: AccountDecision, tx: r.SeenTransaction) -> None:
+    if tx.failed:
         d.add(
             e.TransactionFailed(
                 signature=tx.signature,
@@ -24,36 +91,30 @@ def transaction_seen(d: AccountDecision, tx: r.SeenTransaction) -> None:
                 error=tx.error,
             )
         )
-    elif is_awaited:
+    else:
         d.add(e.TransactionLanded(signature=tx.signature, slot=tx.slot, fee_lamports=tx.fee_lamports))
-    for record in tx.records:
-        _take(d, tx, record)
-    if is_awaited and in_flight is not None:
-        _close_unplaced(d, in_flight.places, "failed" if tx.failed else "not_placed")
 
 
-def transaction_gone(d: AccountDecision, signature: str, block_height: int) -> None:
-    """Our transaction can never land: what it was to place is over, what it was to cancel is still to go."""
-    in_flight = d.state.in_flight
-    if in_flight is None or in_flight.signature != signature:
-        return
-    d.add(e.TransactionExpired(signature=signature, block_height=block_height))
-    _close_unplaced(d, in_flight.places, "expired")
+def _conclude(d: AccountDecision, tx: r.SeenTransaction, flight: InFlight) -> None:
+    """What is not placed is over, unless the log was cut: then only a reading of the account can tell."""
+    if tx.failed:
+        _close_unplaced(d, flight, "failed", tx)
+        if tx.error_code in MARGIN_CODES:
+            settlement.want(d, "margin")
+    elif not tx.logs_truncated:
+        _close_unplaced(d, flight, "not_placed", tx)
+    if flight.purpose == "settle":
+        settlement.ended(d, tx.error_code, tx.error)
 
 
-def transaction_vanished(d: AccountDecision, signature: str) -> None:
-    """A confirmed transaction is not part of the finalized chain: what was taken from it is in doubt."""
-    doubt = e.Difference(what=f"transaction {signature}", venue=0, ours=1)
-    d.add(e.VenueDiffers(slot=d.state.cursor_slot, differences=(doubt,)))
-
-
-def _close_unplaced(
-    d: AccountDecision, places: tuple[str, ...], reason: Literal["failed", "not_placed", "expired"]
-) -> None:
-    for intent_id in places:
+def _close_unplaced(d: AccountDecision, flight: InFlight, reason: Closing, tx: r.SeenTransaction | None = None) -> None:
+    for intent_id in flight.places:
         attempt = d.state.attempts.get(intent_id)
-        if attempt is not None and attempt.order_id is None:
-            d.add(_closed(attempt, reason))
+        if attempt is not None and attempt.order_id is None and attempt.signature == flight.signature:
+            d.add(closed(attempt, reason, tx))
+
+
+# ---------------------------------------------------------------- records
 
 
 def _take(d: AccountDecision, tx: r.SeenTransaction, record: r.VenueRecord) -> None:
@@ -65,55 +126,72 @@ def _take(d: AccountDecision, tx: r.SeenTransaction, record: r.VenueRecord) -> N
         case r.CancelRecord():
             _take_cancel(d, tx, record)
         case r.TriggerRecord():
-            pass
+            _take_trigger(d, tx, record)
         case _:
             _take_money(d, tx, record)
 
 
 def _take_placed(d: AccountDecision, tx: r.SeenTransaction, record: r.PlacedRecord) -> None:
-    attempt = next(
-        (
-            a
-            for a in d.state.attempts.values()
-            if a.signature == tx.signature and a.user_order_id == record.user_order_id and a.order_id is None
-        ),
-        None,
-    )
-    if attempt is not None:
-        d.add(
-            e.OrderResting(
-                intent_id=attempt.intent_id,
-                attempt=attempt.attempt,
-                order_id=record.order_id,
-                user_order_id=record.user_order_id,
-                side=attempt.side,
-                price_e6=attempt.price_e6,
-                size_e9=attempt.size_e9,
-                filled_e9=attempt.filled_e9,
-                matched_by="user_order_id",
-                signature=tx.signature,
-            )
-        )
+    _note_reuse(d, tx, record.order_id)
+    for attempt in d.state.attempts.values():
+        is_same = attempt.signature == tx.signature and attempt.user_order_id == record.user_order_id
+        if is_same and attempt.order_id is None:
+            d.add(resting(attempt, record.order_id, "user_order_id"))
+            return
+
+
+def _note_reuse(d: AccountDecision, tx: r.SeenTransaction, order_id: int) -> None:
+    """Order ids are given out once: one given out again proves that what had it before was undone."""
+    before = _by_order_id(d.state, order_id)
+    if before is not None and before.signature != tx.signature:
+        transaction_vanished(d, before.signature)
 
 
 def _take_fill(d: AccountDecision, tx: r.SeenTransaction, record: r.FillRecord) -> None:
     if fill_key(record.market_index, record.fill_record_id) in d.state.seen:
         return
-    attempt = _by_order_id(d.state, record.order_id)
+    attempt = _by_order_id(d.state, record.order_id) or _bound_by_fill(d, record)
     if attempt is None:
-        is_new = tx.slot > max(d.state.cursor_slot, d.state.baseline_slot)
-        if is_new and not d.state.differs:
-            foreign = e.Difference(what=f"fill of unknown order {record.order_id}", venue=record.base_e9, ours=0)
-            d.add(e.VenueDiffers(slot=tx.slot, differences=(foreign,)))
+        if not _may_be_ours(d.state, record):
+            foreign.take_fill(d, tx, record)
         return
+    if tx.slot <= attempt.proven_slot:
+        return  # what was proven, or adopted, holds this fill already
     if attempt.filled_e9 + record.base_e9 > attempt.size_e9:
         over = e.Difference(what=f"order {record.order_id} filled_e9", venue=record.cumulative_e9, ours=attempt.size_e9)
         d.add(e.VenueDiffers(slot=tx.slot, differences=(over,)))
         return
     d.add(_filled(attempt, tx, record))
-    after = d.state.attempts[attempt.intent_id]
-    if after.left_e9 == 0:
-        d.add(_closed(after, "filled"))
+    after = d.state.attempts.get(attempt.intent_id)
+    if after is not None and after.attempt == attempt.attempt and after.left_e9 == 0:
+        d.add(closed(after, "filled", tx))
+
+
+def _may_be_ours(state: AccountState, record: r.FillRecord) -> bool:
+    """Whether an order whose log was cut could be the one that was filled: then counters decide, not this record."""
+    return any(_unbound(state, record))
+
+
+def _unbound(state: AccountState, record: r.FillRecord) -> list[Attempt]:
+    what = (record.market_index, record.side, record.order_size_e9)
+    awaited = {flight.signature for flight in state.flights}
+    return [
+        a
+        for a in state.attempts.values()
+        if a.order_id is None
+        and a.signature not in awaited
+        and (a.market_index, a.side, a.size_e9) == what
+        and abs(record.quote_e6 * 10**9 - a.price_e6 * record.base_e9) < 10**9
+    ]
+
+
+def _bound_by_fill(d: AccountDecision, record: r.FillRecord) -> Attempt | None:
+    """The one order without an id that side, size and price fit; the last resort, and recorded as such."""
+    found = _unbound(d.state, record)
+    if len(found) != 1:
+        return None
+    d.add(resting(found[0], record.order_id, "fallback"))
+    return d.state.attempts[found[0].intent_id]
 
 
 def _filled(attempt: Attempt, tx: r.SeenTransaction, record: r.FillRecord) -> e.OrderFilled:
@@ -141,22 +219,62 @@ def _filled(attempt: Attempt, tx: r.SeenTransaction, record: r.FillRecord) -> e.
 
 
 def _take_cancel(d: AccountDecision, tx: r.SeenTransaction, record: r.CancelRecord) -> None:
-    attempt = _by_order_id(d.state, record.order_id)
-    if record.keeper_fee_e6 and (tx.signature, record.index) not in d.state.seen:
-        d.add(
-            e.KeeperFeeCharged(
-                order_id=record.order_id,
-                quote_e6=-record.keeper_fee_e6,
-                market_index=record.market_index,
-                slot=tx.slot,
-                signature=tx.signature,
-                index=record.index,
-            )
-        )
-    if attempt is None:
+    _keeper_fee(d, tx, record, record.keeper_fee_e6)
+    if record.order_id in d.state.orphans:
+        orphan = d.state.orphans[record.order_id]
+        d.add(e.OrphanGone(intent_id=orphan.intent_id, attempt=orphan.attempt, order_id=record.order_id, slot=tx.slot))
         return
-    is_lapsed = record.expired or attempt.cancel_why == LAPSED
-    d.add(_closed(attempt, "lapsed" if is_lapsed else "cancelled" if attempt.cancel_why else "venue"))
+    if record.order_id in d.state.foreign:
+        d.add(e.ForeignOrderGone(order_id=record.order_id, slot=tx.slot))
+        return
+    attempt = next((a for a in d.state.attempts.values() if a.order_id == record.order_id), None)
+    if attempt is not None:
+        d.add(closed(attempt, _why_closed(attempt, is_expired=record.expired), tx))
+
+
+def _why_closed(attempt: Attempt, *, is_expired: bool) -> Closing:
+    if attempt.closes_all and attempt.filled_e9:
+        return "filled"  # what is left of a stop once the position is closed is cancelled by the venue
+    if is_expired or attempt.cancel_why == LAPSED:
+        return "lapsed"
+    return "cancelled" if attempt.cancel_why else "venue"
+
+
+def _take_trigger(d: AccountDecision, tx: r.SeenTransaction, record: r.TriggerRecord) -> None:
+    is_known = (tx.signature, record.index) in d.state.seen
+    _keeper_fee(d, tx, record, record.keeper_fee_e6)
+    attempt = next((a for a in d.state.attempts.values() if a.order_id == record.order_id), None)
+    if attempt is None or is_known or attempt.triggered:
+        return
+    d.add(
+        e.OrderTriggered(
+            intent_id=attempt.intent_id,
+            attempt=attempt.attempt,
+            order_id=record.order_id,
+            market=attempt.market,
+            market_index=record.market_index,
+            slot=tx.slot,
+            signature=tx.signature,
+            index=record.index,
+        )
+    )
+
+
+def _keeper_fee(
+    d: AccountDecision, tx: r.SeenTransaction, record: r.CancelRecord | r.TriggerRecord, fee_e6: int
+) -> None:
+    if not fee_e6 or (tx.signature, record.index) in d.state.seen or tx.slot <= d.state.baseline_slot:
+        return
+    d.add(
+        e.KeeperFeeCharged(
+            order_id=record.order_id,
+            quote_e6=-fee_e6,
+            market_index=record.market_index,
+            slot=tx.slot,
+            signature=tx.signature,
+            index=record.index,
+        )
+    )
 
 
 def _take_money(d: AccountDecision, tx: r.SeenTransaction, record: r.VenueRecord) -> None:
@@ -169,18 +287,16 @@ def _take_money(d: AccountDecision, tx: r.SeenTransaction, record: r.VenueRecord
     where = {"slot": tx.slot, "signature": tx.signature, "index": record.index}
     match record:
         case r.FundingRecord(market_index=market, quote_e6=quote, base_e9=base):
-            name = d.state.positions[market].market if market in d.state.positions else ""
+            name = d.market_name(market)
             d.add(e.FundingPaid(market=name, market_index=market, quote_e6=quote, base_e9=base, **where))  # type: ignore[arg-type]
         case r.SettleRecord(market_index=market, quote_e6=quote):
-            name = d.state.positions[market].market if market in d.state.positions else ""
-            d.add(e.PnlSettled(market=name, market_index=market, quote_e6=quote, **where))  # type: ignore[arg-type]
+            d.add(e.PnlSettled(market=d.market_name(market), market_index=market, quote_e6=quote, **where))  # type: ignore[arg-type]
         case r.TransferRecord(quote_e6=quote):
             d.add(e.Transferred(quote_e6=quote, **where))  # type: ignore[arg-type]
         case r.LiquidationRecord():
-            name = d.state.positions[record.market_index].market if record.market_index in d.state.positions else ""
             d.add(
                 e.Liquidated(
-                    market=name,
+                    market=d.market_name(record.market_index),
                     market_index=record.market_index,
                     base_e9=record.base_e9,
                     quote_e6=record.quote_e6,
@@ -195,19 +311,7 @@ def _take_money(d: AccountDecision, tx: r.SeenTransaction, record: r.VenueRecord
 
 
 def _by_order_id(state: AccountState, order_id: int) -> Attempt | None:
-    return next((a for a in state.attempts.values() if a.order_id == order_id), None)
-
-
-def _closed(
-    attempt: Attempt,
-    reason: Literal["filled", "cancelled", "lapsed", "expired", "failed", "not_placed", "venue"],
-) -> e.OrderClosed:
-    return e.OrderClosed(
-        intent_id=attempt.intent_id,
-        attempt=attempt.attempt,
-        order_id=attempt.order_id,
-        user_order_id=attempt.user_order_id,
-        reason=reason,
-        filled_e9=attempt.filled_e9,
-        size_e9=attempt.size_e9,
-    )
+    """The order's attempt, open or closed as long as its end is not final."""
+    open_ones = (a for a in state.attempts.values() if a.order_id == order_id)
+    retired = (over.attempt for over in state.retired.values() if over.attempt.order_id == order_id)
+    return next(open_ones, None) or next(retired, None)

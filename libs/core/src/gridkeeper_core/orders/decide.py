@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gridkeeper_core import events as e
-from gridkeeper_core.grid.decide import WITHDRAWN
+from gridkeeper_core.grid.fills import WITHDRAWN
 from gridkeeper_core.orders.evolve import AccountFact, evolve, queue
-from gridkeeper_core.orders.plan import Markets, Placement, Plan, make_plan
+from gridkeeper_core.orders.plan import ROLL_MAX, Markets, Placement, Plan, make_plan
 from gridkeeper_core.orders.state import AccountState
 from gridkeeper_core.venue import records as r
 
 Signer = Callable[[r.Roll], r.Signed | None]
 """Signs what a roll says for its account. Local, so that it can happen inside a decision; None when it cannot sign now
 (it has no fresh blockhash): then all stays queued, and a later input tries again."""
+
+
+class RollTooLargeError(Exception):
+    """Raised by a signer: the roll does not fit one transaction; a smaller one may."""
+
 
 LAPSED = "lapse"
 """Why an order whose life is over is cancelled."""
@@ -33,6 +38,13 @@ class AccountDecision:
         """Record a fact."""
         self.facts.append(fact)
         self.state = evolve(self.state, fact, self.now_ns)
+
+    def market_name(self, index: int) -> str:
+        """A market's symbol, "" where it was never seen."""
+        held = self.state.positions.get(index)
+        if held is not None and held.market:
+            return held.market
+        return next((spec.symbol for spec in self.markets.specs.values() if spec.index == index), "")
 
 
 # ---------------------------------------------------------------- wants
@@ -54,24 +66,41 @@ def wanted(d: AccountDecision, fact: e.OrdersWanted) -> None:
         return
     ahead = queue(d.state, queued)
     plan = make_plan(ahead, d.markets, d.now_ns)
-    if not _covers(plan, ahead) or not _carry_out(d, plan):
+    try:
+        is_done = _covers(plan, ahead) and _carry_out(d, plan)
+    except RollTooLargeError:
+        is_done = False
+    if not is_done:
         d.add(queued)
 
 
 def advance(d: AccountDecision) -> None:
-    """The tail of every decision: sign the next transaction when one is due."""
-    plan = make_plan(d.state, d.markets, d.now_ns)
-    _carry_out(d, plan)
+    """The tail of every decision: sign the next transaction when one is due.
+
+    A roll that does not fit becomes a series: the nearest orders now, the rest once these have landed.
+    """
+    most = ROLL_MAX
+    while most:
+        plan = make_plan(d.state, d.markets, d.now_ns, most)
+        try:
+            _carry_out(d, plan)
+        except RollTooLargeError:
+            most = min(most, max(len(plan.cancels) + len(plan.foreign), len(plan.places))) // 2
+        else:
+            return
 
 
 def _covers(plan: Plan, ahead: AccountState) -> bool:
     """Whether the plan leaves nothing of what waits undone."""
-    unwanted = sum(1 for a in ahead.attempts.values() if a.cancel_why)
+    unwanted = sum(1 for a in ahead.attempts.values() if a.cancel_why and not a.cancel_tried)
     return len(plan.cancels) == unwanted and len(plan.places) + len(plan.refused) == len(ahead.queued)
 
 
 def _carry_out(d: AccountDecision, plan: Plan) -> bool:
-    """Record what the plan refuses and signs; False when it could not be signed, and then nothing is recorded."""
+    """Record what the plan refuses and signs; False when it cannot be signed now, and then nothing is recorded.
+
+    Raises RollTooLargeError, and then nothing is recorded either.
+    """
     roll = _roll(d.state.alias, plan)
     signed = d.sign(roll) if plan.has_transaction else None
     if plan.has_transaction and signed is None:
@@ -86,9 +115,10 @@ def _carry_out(d: AccountDecision, plan: Plan) -> bool:
 def _roll(alias: str, plan: Plan) -> r.Roll:
     return r.Roll(
         alias=alias,
-        purpose="roll",
-        cancel_order_ids=tuple(ref.order_id for ref in plan.cancels),
+        purpose="settle" if plan.settles else "roll",
+        cancel_order_ids=(*(ref.order_id for ref in plan.cancels), *plan.foreign),
         places=tuple(_place_order(p) for p in plan.places),
+        settle_markets=plan.settles,
     )
 
 
@@ -104,6 +134,7 @@ def _record_signed(d: AccountDecision, plan: Plan, roll: r.Roll, signed: r.Signe
             purpose=roll.purpose,
             places=tuple(f"{p.order.intent_id}#{p.attempt}" for p in plan.places),
             cancels=plan.cancels,
+            foreign=plan.foreign,
             reference_e6=plan.price.oracle_e6 if plan.price else 0,
             price_seq=plan.price.source_seq if plan.price else 0,
         )
@@ -121,8 +152,15 @@ def _place_order(place: Placement) -> r.PlaceOrder:
         post_only=order.post_only,
         reduce_only=order.reduce_only,
         max_ts=place.max_ts,
-        order_type="market" if order.kind == "flatten" else "limit",
+        order_type=_order_type(order),
+        trigger_e6=order.trigger_e6,
+        trigger_above=order.trigger_above,
+        immediate_or_cancel=order.immediate_or_cancel,
     )
+
+
+def _order_type(order: e.WantedOrder) -> e.OrderType:
+    return "market" if order.kind == "flatten" and order.order_type == "limit" else order.order_type
 
 
 def _accepted(place: Placement, signature: str) -> e.OrderAccepted:
@@ -141,4 +179,8 @@ def _accepted(place: Placement, signature: str) -> e.OrderAccepted:
         reduce_only=order.reduce_only,
         max_ts=place.max_ts,
         signature=signature,
+        order_type=_order_type(order),
+        trigger_e6=order.trigger_e6,
+        trigger_above=order.trigger_above,
+        immediate_or_cancel=order.immediate_or_cancel,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from gridkeeper_core import events as e
 from gridkeeper_core.digest import digest_of
@@ -10,13 +10,17 @@ from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.inputs import (
     AccountBooted,
     AccountRead,
+    AdoptAccount,
     Command,
+    EndpointMoved,
     EventSeen,
     HaltAccount,
     Input,
     MarketRead,
     PriceTick,
+    RejectForeign,
     ResumeAccount,
+    SettleAccount,
     TransactionGone,
     TransactionSeen,
     TransactionVanished,
@@ -26,26 +30,36 @@ from gridkeeper_core.inputs import (
 from gridkeeper_core.machine import Draft
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.names import split_stream, stream
-from gridkeeper_core.orders import account, chain, decide
+from gridkeeper_core.orders import account, chain, decide, foreign, guards, settlement
 from gridkeeper_core.orders.decide import AccountDecision, Signer
 from gridkeeper_core.orders.evolve import evolve
 from gridkeeper_core.orders.plan import Markets
+from gridkeeper_core.orders.reading import account_read
+from gridkeeper_core.orders.rules import AccountRules
 from gridkeeper_core.orders.state import AccountState
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import Recorded
 from gridkeeper_core.venue.records import Roll, Signed
 
-_TX_FACTS = (e.TransactionSigned, e.TransactionLanded, e.TransactionFailed, e.TransactionExpired)
+_TX_FACTS = (
+    e.TransactionSigned,
+    e.TransactionLanded,
+    e.TransactionFailed,
+    e.TransactionExpired,
+    e.TransactionReverted,
+)
+_WALLET_FACTS = (e.SolLow, e.SolEnough)
 
 
 class ExecutionMachine:
     """All accounts of one shard. See `gridkeeper_core.machine.Machine`.
 
-    `sign` turns a roll into signed bytes, see `Signer`.
+    `sign` turns a roll into signed bytes, see `Signer`. `rules` are the settings of each account.
     """
 
-    def __init__(self, sign: Signer) -> None:
+    def __init__(self, sign: Signer, rules: Mapping[str, AccountRules] | None = None) -> None:
         self._sign = sign
+        self._rules = dict(rules or {})
         self._accounts: dict[str, AccountState] = {}
         self._specs: dict[str, MarketSpec] = {}
         self._prices: dict[str, Price] = {}
@@ -71,17 +85,21 @@ class ExecutionMachine:
             case AccountBooted():
                 self._accounts.setdefault(item.alias, AccountState(alias=item.alias))
                 self._booted.add(item.alias)
-                return self._decide(item.alias, item, lambda d: d.add(e.AccountRecovering(why="boot")))
+                return self._decide(item.alias, item, lambda d: account.booted(d, self._rules.get(item.alias)))
             case AccountRead(account=read):
-                return self._decide(
-                    read.alias, item, lambda d: account.account_read(d, read, item.cursor, item.cursor_slot)
-                )
+                rules = self._rules.get(read.alias, AccountRules())
+                return self._decide(read.alias, item, lambda d: account_read(d, item, rules))
+            case EndpointMoved():
+                moved = e.EndpointChanged(endpoint=item.endpoint, state=item.state, detail=item.detail)
+                return self._decide(item.alias, item, lambda d: d.add(moved))
             case MarketRead():
                 return self._market(item)
             case Wake():
                 return [draft for alias in self._accounts for draft in self._decide(alias, item, account.lapse)]
             case Command():
                 return self._command(item)
+            case _:
+                return []
 
     def restore(self, event: Recorded) -> None:
         """Fold one stored event of an `account:`, `tx:` or `market:` stream."""
@@ -90,6 +108,8 @@ class ExecutionMachine:
             self._specs[event.fact.spec.symbol] = event.fact.spec
         elif kind in ("account", "tx"):
             self._fold(name, event.fact, event.ts_ns)
+        elif kind == "wallet":
+            self._fold(event.fact.account, event.fact, event.ts_ns)
 
     def next_wake_ns(self) -> int | None:
         """When the first order's life is over. An account that was only restored has no deadlines before its boot."""
@@ -137,6 +157,8 @@ class ExecutionMachine:
                 if known is None or known.source_seq < fact.price.source_seq:
                     self._prices[fact.price.market] = fact.price
                 return []
+            case e.OrdersWanted() if fact.shadow:
+                return []
             case e.OrdersWanted():
                 return self._decide(fact.account, item, lambda d: decide.wanted(d, fact))
             case e.GridProposed():
@@ -153,25 +175,37 @@ class ExecutionMachine:
     def _release(self, item: EventSeen) -> list[Draft]:
         grid_id = split_stream(item.event.stream)[1]
         released = e.SlotsReleased(grid_id=grid_id)
+
+        def release(d: AccountDecision) -> None:
+            market = d.state.reservations[grid_id].market
+            d.add(released)
+            guards.release(d, market)
+
         holders = [alias for alias, state in self._accounts.items() if grid_id in state.reservations]
-        return [draft for alias in holders for draft in self._decide(alias, item, lambda d: d.add(released))]
+        return [draft for alias in holders for draft in self._decide(alias, item, release)]
 
     def _market(self, item: MarketRead) -> list[Draft]:
+        """What is new about a market, and what that means to the accounts that trade there."""
         spec = item.spec
         known = self._specs.get(spec.symbol)
-        if known == spec:
-            return []
-        self._specs[spec.symbol] = spec
-        fact: e.Fact = e.MarketSeen(spec=spec)
-        if known is not None:
-            changed = tuple(f for f in spec.__struct_fields__ if getattr(spec, f) != getattr(known, f))
-            fact = e.MarketChanged(spec=spec, changed=changed)
-        name = stream("market", f"{spec.venue}:{spec.index}")
-        return [Draft(stream=name, ts_ns=item.now_ns, cause=cause_of(item), thread="", fact=fact)]
+        drafts: list[Draft] = []
+        if known != spec:
+            self._specs[spec.symbol] = spec
+            fact: e.Fact = e.MarketSeen(spec=spec)
+            if known is not None:
+                changed = tuple(f for f in spec.__struct_fields__ if getattr(spec, f) != getattr(known, f))
+                fact = e.MarketChanged(spec=spec, changed=changed)
+            name = stream("market", f"{spec.venue}:{spec.index}")
+            drafts.append(Draft(stream=name, ts_ns=item.now_ns, cause=cause_of(item), thread="", fact=fact))
+        for alias, state in list(self._accounts.items()):
+            if any(r.market == spec.symbol for r in state.reservations.values()):
+                drafts += self._decide(alias, item, lambda d: guards.market_guards(d, item))
+        return drafts
 
     def _command(self, item: Command) -> list[Draft]:
         alias = split_stream(item.target)[1]
         state = self.account(alias)
+        who = (item.author, item.reason)
         match item.body:
             case HaltAccount():
                 if state.halted:
@@ -183,6 +217,13 @@ class ExecutionMachine:
                     return []
                 resumed = e.AccountResumed(author=item.author, reason=item.reason)
                 return self._decide(alias, item, lambda d: d.add(resumed))
+            case SettleAccount(market=market):
+                return self._decide(alias, item, lambda d: settlement.by_command(d, market, *who))
+            case AdoptAccount():
+                wanted = e.AdoptionWanted(author=item.author, reason=item.reason)
+                return self._decide(alias, item, lambda d: d.add(wanted))
+            case RejectForeign():
+                return self._decide(alias, item, lambda d: foreign.reject(d, *who))
             case _:
                 raise GridkeeperError("BAD_USAGE", field="command", value=type(item.body).__name__)
 
@@ -199,8 +240,11 @@ class ExecutionMachine:
 
     def _draft(self, alias: str, item: Input, fact: e.Fact) -> Draft:
         thread = getattr(fact, "intent_id", "") or (item.key if isinstance(item, Command) else "")
-        kind = "tx" if isinstance(fact, _TX_FACTS) else "account"
-        return Draft(stream=stream(kind, alias), ts_ns=item.now_ns, cause=_cause(item, fact), thread=thread, fact=fact)
+        name = stream("tx" if isinstance(fact, _TX_FACTS) else "account", alias)
+        if isinstance(fact, _WALLET_FACTS):
+            signer = item.account.signer if isinstance(item, AccountRead) else ""
+            name = stream("wallet", signer or alias)
+        return Draft(stream=name, ts_ns=item.now_ns, cause=_cause(item, fact), thread=thread, fact=fact)
 
     def _fold(self, alias: str, fact: e.Fact, ts_ns: int) -> None:
         state = self._accounts.get(alias)

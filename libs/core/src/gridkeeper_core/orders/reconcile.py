@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from gridkeeper_core.events import Difference
-from gridkeeper_core.orders.state import AccountState, Attempt, flat_position
+from gridkeeper_core.orders.lifecycle import Attempt
+from gridkeeper_core.orders.state import AccountState, flat_position
+from gridkeeper_core.units import NS_PER_S
 from gridkeeper_core.venue.records import VenueAccount, VenueOrder
 
-
-def differences(state: AccountState, account: VenueAccount) -> tuple[Difference, ...]:
-    """Every quantity that differs; empty when venue and record agree to the unit."""
-    return (*_order_differences(state, account), *_position_differences(state, account), *_deposit(state, account))
+_YEAR_NS = 365 * 24 * 3600 * NS_PER_S
 
 
-def foreign_orders(state: AccountState, account: VenueAccount) -> tuple[VenueOrder, ...]:
-    """Open orders that no attempt explains and that were not reported before."""
-    ours = {a.order_id for a in state.attempts.values()}
-    return tuple(o for o in account.orders if o.order_id not in ours and o.order_id not in state.foreign)
+def differences(state: AccountState, account: VenueAccount, now_ns: int) -> tuple[Difference, ...]:
+    """Every quantity that differs; empty when venue and record agree to the unit (interest apart)."""
+    return (
+        *_order_differences(state, account),
+        *_position_differences(state, account),
+        *_deposit(state, account, now_ns),
+    )
+
+
+def same_books(one: VenueAccount, other: VenueAccount) -> bool:
+    """Whether two endpoints tell the same of an account, whatever slot each is at."""
+    return _books(one) == _books(other)
+
+
+def _books(account: VenueAccount) -> tuple[object, ...]:
+    positions = tuple(
+        (p.market_index, p.base_e9, p.quote_asset_e6, p.quote_entry_e6, p.quote_break_even_e6)
+        for p in account.positions
+    )
+    return (account.deposit_e6, account.orders, positions)
+
+
+def interest_e6(state: AccountState, account: VenueAccount, now_ns: int) -> int:
+    """The change of the deposit that is interest: it has no record, and is at most 100 percent a year; else 0."""
+    change_e6 = account.deposit_e6 - state.deposit_e6
+    most_e6 = abs(state.deposit_e6) * max(0, now_ns - state.interest_ns) // _YEAR_NS + 1
+    return change_e6 if abs(change_e6) <= most_e6 else 0
 
 
 def _order_differences(state: AccountState, account: VenueAccount) -> list[Difference]:
@@ -23,6 +45,7 @@ def _order_differences(state: AccountState, account: VenueAccount) -> list[Diffe
     found: list[Difference] = []
     for attempt in state.attempts.values():
         if attempt.order_id is None:
+            found.append(Difference(what=f"order of {attempt.intent_id} open", venue=0, ours=1))
             continue
         order = held.get(attempt.order_id)
         if order is None:
@@ -60,7 +83,7 @@ def _position_differences(state: AccountState, account: VenueAccount) -> list[Di
     return found
 
 
-def _deposit(state: AccountState, account: VenueAccount) -> list[Difference]:
-    if account.deposit_e6 == state.deposit_e6:
+def _deposit(state: AccountState, account: VenueAccount, now_ns: int) -> list[Difference]:
+    if account.deposit_e6 == state.deposit_e6 or interest_e6(state, account, now_ns):
         return []
     return [Difference(what="deposit_e6", venue=account.deposit_e6, ours=state.deposit_e6)]

@@ -38,10 +38,19 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
         short_e9 = self.short_e9 + (size_e9 if side == "sell" else 0)
         return Exposure(long_e9=long_e9, short_e9=short_e9, equity_e6=self.equity_e6, price_e6=self.price_e6)
 
+    @property
+    def notional_e6(self) -> int:
+        """What the larger of both worst cases is worth (rounded up)."""
+        return quote_ceil_e6(self.price_e6, max(self.long_e9, self.short_e9, 0))
+
+    def margin_e6(self, spec: MarketSpec) -> int:
+        """The initial margin of the larger worst case at the market's present ratio."""
+        return div_ceil(self.notional_e6 * spec.margin_ratio_initial_e4, E4)
+
 
 def exposure_of(state: AccountState, market_index: int, price_e6: int) -> Exposure:
     """What the account's position and open orders in a market could come to, at a price."""
-    open_orders = [a for a in state.attempts.values() if a.market_index == market_index]
+    open_orders = [a for a in state.attempts.values() if a.market_index == market_index and not a.reduce_only]
     position = state.positions.get(market_index)
     base_e9 = position.base_e9 if position is not None else 0
     return Exposure(
@@ -61,8 +70,13 @@ def equity_e6(state: AccountState, market_index: int, price_e6: int) -> int:
     return total_e6
 
 
-def review(order: WantedOrder, exposure: Exposure, spec: MarketSpec) -> Approved | Refused:
-    """Approve an order whose worst case is covered at the market's initial margin ratio; reduce-only always passes."""
+def review(
+    order: WantedOrder, exposure: Exposure, spec: MarketSpec, margin_elsewhere_e6: int = 0
+) -> Approved | Refused:
+    """Approve an order whose worst case is covered at the market's initial margin ratio; reduce-only always passes.
+
+    `margin_elsewhere_e6` is what the account's other markets bind.
+    """
     if order.reduce_only:
         return Approved(order=order)
     if order.size_e9 < spec.minimum_e9:
@@ -72,8 +86,7 @@ def review(order: WantedOrder, exposure: Exposure, spec: MarketSpec) -> Approved
     if worst_e9 <= 0:
         return Approved(order=order)
     needed_e6 = div_ceil(quote_ceil_e6(exposure.price_e6, worst_e9) * spec.margin_ratio_initial_e4, E4)
-    if needed_e6 > exposure.equity_e6:
-        return Refused(
-            order=order, code="MARGIN", detail=f"needs {needed_e6}, equity {exposure.equity_e6} (quote 1e-6)"
-        )
+    if needed_e6 + margin_elsewhere_e6 > exposure.equity_e6:
+        detail = f"needs {needed_e6}, equity {exposure.equity_e6} less {margin_elsewhere_e6} elsewhere (quote 1e-6)"
+        return Refused(order=order, code="MARGIN", detail=detail)
     return Approved(order=order)

@@ -6,41 +6,29 @@ from typing import Literal
 
 import msgspec
 
-from gridkeeper_core.events import CancelRef, PositionState, PostOnly, Side, WantedOrder
+from gridkeeper_core.events import (
+    CancelRef,
+    Difference,
+    FillProven,
+    ForeignFilled,
+    FundingPaid,
+    InterestPaid,
+    KeeperFeeCharged,
+    LimitsSet,
+    Liquidated,
+    OrderFilled,
+    PnlSettled,
+    PositionState,
+    Transferred,
+    WantedOrder,
+)
+from gridkeeper_core.market import MarketSpec
+from gridkeeper_core.orders.lifecycle import Attempt
 
 SLOTS = 32
 """Open orders a Drift sub-account can hold (MAX_OPEN_ORDERS in the program's constants)."""
 USER_ORDER_IDS = 255
 """`user_order_id` is a u8 and 0 means none."""
-
-
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One placement of an intent, from the decision to the proof that it is over.
-
-    Without `order_id` its transaction has not been seen to land. `cancel_why` is set once the order is to go.
-    """
-
-    intent_id: str
-    attempt: int
-    user_order_id: int
-    market: str
-    market_index: int
-    cell: int
-    side: Side
-    price_e6: int
-    size_e9: int
-    filled_e9: int
-    post_only: PostOnly
-    reduce_only: bool
-    max_ts: int
-    signature: str
-    order_id: int | None = None
-    cancel_why: str = ""
-
-    @property
-    def left_e9(self) -> int:
-        """What is not filled yet."""
-        return self.size_e9 - self.filled_e9
 
 
 class QueuedWant(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,19 +48,73 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     last_valid_block_height: int
     places: tuple[str, ...]
     cancels: tuple[CancelRef, ...]
+    foreign: tuple[int, ...] = ()
+    purpose: str = "roll"
+    slot: int = 0
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):
-    """Order slots that a grid may use."""
+    """Order slots that a grid may use, and the market as it was when they were granted."""
 
     slots: int
     market: str
+    spec: MarketSpec | None = None
+    leverage_e4: int = 0
+
+
+class Doubt(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found to differ once, at a slot."""
+
+    slot: int
+    differences: tuple[Difference, ...]
+
+
+class ForeignOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An open order that no intent explains; `to_cancel` once a person said so."""
+
+    order_id: int
+    market_index: int
+    user_order_id: int = 0
+    to_cancel: bool = False
+
+
+class Retired(msgspec.Struct, frozen=True, kw_only=True):
+    """A closed attempt whose end could still be undone, because the transaction of its end is not final."""
+
+    attempt: Attempt
+    signature: str
+    slot: int
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """The one settlement that is wanted or under way."""
+
+    markets: tuple[int, ...]
+    settled_e6: int = 0
+
+
+Move = (
+    OrderFilled
+    | FillProven
+    | ForeignFilled
+    | FundingPaid
+    | PnlSettled
+    | Transferred
+    | InterestPaid
+    | KeeperFeeCharged
+    | Liquidated
+)
+"""What changes positions or the deposit."""
+_UNSIGNED = (FillProven, InterestPaid)
 
 
 class AccountState(msgspec.Struct, frozen=True, kw_only=True):
-    """One account. `attempts` holds open attempts by intent; `seen` the venue's records since the cursor, with slot.
+    """One account. `attempts` holds open attempts by intent; `seen` the venue's records since the cursor, by their key.
 
-    What happened up to `baseline_slot` is in the first snapshot.
+    `positions` and `deposit_e6` are `final_positions` and `final_deposit_e6` plus what is `seen`, so that a record that
+    finality leaves out can be taken back. What happened up to `baseline_slot` is in the first snapshot (or in what a
+    person adopted), what happened up to `proven_slot` is booked even where its records were lost. `retired`, by
+    attempt, and `landed`, by signature, are what could still be undone; `reverted` is what was, and may land again.
     """
 
     alias: str
@@ -82,13 +124,30 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     attempts: dict[str, Attempt] = {}
     queued: dict[str, QueuedWant] = {}
     in_flight: InFlight | None = None
+    reverted: tuple[InFlight, ...] = ()
+    landed: tuple[InFlight, ...] = ()
+    retired: dict[int, Retired] = {}
+    orphans: dict[int, Attempt] = {}
     reservations: dict[str, Reservation] = {}
+    limits: LimitsSet = LimitsSet()
     positions: dict[int, PositionState] = {}
     deposit_e6: int = 0
-    seen: dict[tuple[str, int], int] = {}
-    foreign: frozenset[int] = frozenset()
+    final_positions: dict[int, PositionState] = {}
+    final_deposit_e6: int = 0
+    seen: dict[tuple[str, int], Move] = {}
+    foreign: dict[int, ForeignOrder] = {}
+    doubt: Doubt | None = None
+    found: tuple[Difference, ...] = ()
+    adoption: tuple[str, str] | None = None
+    settlement: Settlement | None = None
+    settled_ns: int = 0
+    guards: dict[tuple[str, str], str] = {}
+    warnings: dict[tuple[str, str], str] = {}
+    sol_level: Literal["enough", "warn", "stop_placing"] = "enough"
     has_baseline: bool = False
     baseline_slot: int = 0
+    proven_slot: int = 0
+    interest_ns: int = 0
     cursor: str = ""
     cursor_slot: int = 0
     snapshot_ns: int = 0
@@ -97,16 +156,48 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     found_fills: int = 0
     found_closed: int = 0
     lamports_spent: int = 0
+    first_spend_ns: int = 0
+
+    @property
+    def flights(self) -> tuple[InFlight, ...]:
+        """Every transaction whose outcome is open: nothing is signed meanwhile."""
+        return self.reverted if self.in_flight is None else (self.in_flight, *self.reverted)
+
+    def not_final(self) -> dict[str, int]:
+        """Transactions taken note of that the chain could still drop, with their slots."""
+        moves = {move.signature: move.slot for move in self.seen.values() if not isinstance(move, _UNSIGNED)}
+        landed = {flight.signature: flight.slot for flight in self.landed}
+        ends = {over.signature: over.slot for over in self.retired.values()}
+        return {s: slot for s, slot in (moves | landed | ends).items() if slot > self.cursor_slot}
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether only another reading of the account can tell how things stand."""
+        unclear = any(a.cancel_tried for a in (*self.attempts.values(), *self.orphans.values()))
+        flying = {flight.signature for flight in self.flights}
+        unbound = any(a.order_id is None and a.signature not in flying for a in self.attempts.values())
+        return self.doubt is not None or self.differs or self.adoption is not None or unclear or unbound
 
     @property
     def may_place(self) -> bool:
         """Whether risk-increasing orders may be sent at all."""
-        return self.phase == "live" and not self.differs and not self.halted
+        is_guarded = any(market == "" for _, market in self.guards)
+        is_certain = self.phase == "live" and not self.differs and self.doubt is None
+        return is_certain and not self.halted and not is_guarded
+
+    def may_place_in(self, market: str) -> bool:
+        """Whether risk-increasing orders may be sent in a market."""
+        return self.may_place and not any(guarded == market for _, guarded in self.guards)
 
     @property
     def has_work(self) -> bool:
         """Whether something waits to be placed or cancelled and no transaction is under way."""
-        return self.in_flight is None and (bool(self.queued) or any(a.cancel_why for a in self.attempts.values()))
+        waits = bool(self.queued or self.settlement) or any(not a.cancel_tried for a in self.orphans.values())
+        return not self.flights and (
+            waits
+            or any(a.cancel_why and not a.cancel_tried for a in self.attempts.values())
+            or any(f.to_cancel for f in self.foreign.values())
+        )
 
 
 def fill_key(market_index: int, fill_record_id: int) -> tuple[str, int]:

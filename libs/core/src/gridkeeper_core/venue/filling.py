@@ -14,10 +14,20 @@ from gridkeeper_core.venue.records import CancelRecord, FillRecord, TriggerRecor
 from gridkeeper_core.venue.state import Account, Market, Order, PerpPosition
 
 # The program's names for why an order was cancelled.
-Explanation = Literal["None", "OrderExpired", "ReduceOnlyOrderIncreasedPosition"]
+Explanation = Literal[
+    "None",
+    "OrderExpired",
+    "ReduceOnlyOrderIncreasedPosition",
+    "InsufficientFreeCollateral",
+    "OraclePriceBreachedLimitPrice",
+    "Liquidation",
+]
 BY_OWNER: Explanation = "None"
 BY_EXPIRY: Explanation = "OrderExpired"
 NOTHING_TO_REDUCE: Explanation = "ReduceOnlyOrderIncreasedPosition"
+NOT_CARRIED: Explanation = "InsufficientFreeCollateral"
+BEYOND_BAND: Explanation = "OraclePriceBreachedLimitPrice"
+BY_LIQUIDATION: Explanation = "Liquidation"
 
 
 def fill(
@@ -75,11 +85,15 @@ def cancel(
 
 
 def trigger(account: Account, market: Market, order: Order) -> tuple[Account, Order, TriggerRecord]:
-    """Makes a trigger order a live one: it takes at once if it is a market order or crosses the vAMM."""
+    """Makes a trigger order a live one, for the keeper's fee: one that is a market order or crosses the vAMM takes."""
     taking = order.order_type == "trigger_market" or market.crosses(order.side, order.price_e6)
     live = msgspec.structs.replace(order, triggered=True, taking=taking)
-    record = TriggerRecord(index=0, order_id=order.order_id, market_index=order.market_index)
-    return with_order(account, live), live, record
+    fee_e6 = market.rules.keeper_fee_e6
+    account = with_order(account, live)
+    if fee_e6:
+        account = with_position(account, apply_quote(account.position(order.market_index), -fee_e6))
+    record = TriggerRecord(index=0, order_id=order.order_id, market_index=order.market_index, keeper_fee_e6=fee_e6)
+    return account, live, record
 
 
 def reducible_e9(account: Account, order: Order) -> int:

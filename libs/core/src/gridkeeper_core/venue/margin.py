@@ -9,11 +9,12 @@ from gridkeeper_core.events import Side
 from gridkeeper_core.units import E9
 from gridkeeper_core.venue.chain_position import unrealized_pnl_e6
 from gridkeeper_core.venue.funding import unsettled_e6
-from gridkeeper_core.venue.state import Account, Market, Order
+from gridkeeper_core.venue.state import Account, Market, Order, PerpPosition
 
 OPEN_ORDER_MARGIN_E6 = 10_000
 _RATIO = 10_000
-MarginKind = Literal["initial", "maintenance"]
+MarginKind = Literal["initial", "fill", "maintenance"]
+"""What an order, a fill and what is held already must meet; the middle one lies between the others."""
 
 
 def requirement_e6(account: Account, markets: Mapping[int, Market], kind: MarginKind) -> int:
@@ -42,6 +43,11 @@ def free_collateral_e6(account: Account, markets: Mapping[int, Market], kind: Ma
     return collateral_e6(account, markets) - requirement_e6(account, markets, kind)
 
 
+def notional_e6(position: PerpPosition, market: Market) -> int:
+    """What a position is worth at the oracle price, never negative."""
+    return abs(position.base_e9) * market.oracle_e6 // E9
+
+
 def open_bids_asks_e9(open_orders: Iterable[Order], market_index: int) -> tuple[int, int]:
     """The unfilled base of a market's buys, and of its sells as a negative number; reduce-only orders do not count."""
     bids = asks = 0
@@ -68,4 +74,11 @@ def increases_risk(side: Side, size_e9: int, base_e9: int, bids_e9: int, asks_e9
 
 
 def _ratio_e4(market: Market, kind: MarginKind) -> int:
-    return market.spec.margin_ratio_initial_e4 if kind == "initial" else market.spec.margin_ratio_maintenance_e4
+    initial_e4, maintenance_e4 = market.spec.margin_ratio_initial_e4, market.spec.margin_ratio_maintenance_e4
+    match kind:
+        case "initial":
+            return initial_e4
+        case "fill":
+            return (initial_e4 + maintenance_e4) // 2
+        case "maintenance":
+            return maintenance_e4

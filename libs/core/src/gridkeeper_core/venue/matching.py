@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -10,8 +10,21 @@ import msgspec
 from gridkeeper_core.market import round_down_to
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.units import NS_PER_S
-from gridkeeper_core.venue.filling import BY_EXPIRY, NOTHING_TO_REDUCE, cancel, fill, reducible_e9, trigger, with_order
-from gridkeeper_core.venue.records import PlacedRecord, TriggerRecord, VenueRecord
+from gridkeeper_core.venue.filling import (
+    BEYOND_BAND,
+    BY_EXPIRY,
+    NOT_CARRIED,
+    NOTHING_TO_REDUCE,
+    Explanation,
+    cancel,
+    fill,
+    reducible_e9,
+    trigger,
+    with_order,
+)
+from gridkeeper_core.venue.margin import free_collateral_e6, increases_risk
+from gridkeeper_core.venue.operations import Exchange, MarketOperation
+from gridkeeper_core.venue.records import LiquidationRecord, PlacedRecord, TriggerRecord, VenueRecord
 from gridkeeper_core.venue.state import Account, FillBatch, FillRules, Market, MarketRules, Order
 
 NO_BUY_E6 = 0
@@ -57,22 +70,34 @@ def reach_of(orders: Iterable[Order], rules: MarketRules) -> Reach:
     return Reach(buy, sell, until)
 
 
+class Surroundings(NamedTuple):
+    """What a round must know beside its market: the time, all markets, what is paused, whether margin counts."""
+
+    now_ns: int
+    markets: Mapping[int, Market]
+    exchange_status: int
+    enforces_margin: bool
+
+
 class Round:
     """One row being applied to one market: accounts and market as they become, records per account."""
 
-    def __init__(self, accounts: dict[str, Account], market: Market, row: Price, rules: FillRules, now_ns: int) -> None:
+    def __init__(
+        self, accounts: dict[str, Account], market: Market, row: Price, rules: FillRules, venue: Surroundings
+    ) -> None:
         self.accounts = accounts
         self.market = market
         self._row = row
         self._rules = rules
-        self._now_s = now_ns // NS_PER_S
+        self._venue = venue
+        self._now_s = venue.now_ns // NS_PER_S
         self._records: dict[str, list[VenueRecord]] = {}
 
     def run(self, *, trades: bool) -> list[FillBatch]:
         """Applies the row; `accounts` and `market` are then as it left them. Without `trades` nothing resting fills."""
         for name in list(self.accounts):
             self._keep(name)
-        if trades:
+        if trades and self._may_fill(MarketOperation.FILL):
             self._fill_resting()
         return [
             FillBatch(account=name, records=numbered(records[first : first + _RECORDS_PER_BATCH]))
@@ -97,9 +122,11 @@ class Round:
 
     def _take(self, name: str, order: Order) -> None:
         """Fills a taker with the vAMM; a limit order that no longer crosses rests from now on."""
+        if not self._may_fill(MarketOperation.FILL | MarketOperation.AMM_FILL):
+            return
         is_market = order.order_type in ("market", "trigger_market")
         if order.price_e6 == 0 or (self.market.crosses(order.side, order.price_e6) and self._may_take(order)):
-            price_e6 = self.market.vamm_ask_e6 if order.side == "buy" else self.market.vamm_bid_e6
+            price_e6 = self.market.taken_at_e6(order.side, is_market=is_market)
             self._fill(name, order, order.unfilled_e9, price_e6, maker=False)
         elif not is_market:
             self.accounts[name] = with_order(self.accounts[name], msgspec.structs.replace(order, taking=False))
@@ -112,6 +139,12 @@ class Round:
     def _fill_resting(self) -> None:
         available_e9 = self._available_e9()
         for name, order in self._hits():
+            held = self.accounts[name].order(order.order_id)
+            if held is None or not held.is_open:
+                continue
+            if self._is_beyond_band(order):
+                self._cancel_for_fee(name, order, BEYOND_BAND)
+                continue
             base_e9 = order.unfilled_e9 if available_e9 is None else min(order.unfilled_e9, available_e9)
             if base_e9 == 0:
                 return
@@ -149,8 +182,11 @@ class Round:
         if order.reduce_only:
             base_e9 = min(base_e9, reducible_e9(self.accounts[name], order))
         if base_e9:
-            account, self.market, record = fill(self.accounts[name], self.market, order, base_e9, price_e6, maker=maker)
-            self.accounts[name] = account
+            account, market, record = fill(self.accounts[name], self.market, order, base_e9, price_e6, maker=maker)
+            if not self._is_carried(self.accounts[name], account, market):
+                self._force_cancel(name)
+                return 0
+            self.accounts[name], self.market = account, market
             self._note(name, record)
         after = self.accounts[name].order(order.order_id)
         if after is not None and after.is_open and after.reduce_only and not reducible_e9(self.accounts[name], after):
@@ -159,9 +195,40 @@ class Round:
         return base_e9
 
     def _cancel_lapsed(self, name: str, order: Order) -> None:
+        self._cancel_for_fee(name, order, BY_EXPIRY)
+
+    def _cancel_for_fee(self, name: str, order: Order, explanation: Explanation) -> None:
         fee_e6 = self.market.rules.keeper_fee_e6
-        self.accounts[name], record = cancel(self.accounts[name], order, BY_EXPIRY, fee_e6)
+        self.accounts[name], record = cancel(self.accounts[name], order, explanation, fee_e6)
         self._note(name, record)
+
+    def _is_carried(self, before: Account, after: Account, market: Market) -> bool:
+        """Whether the account meets the margin of a fill; one that makes the position smaller needs none."""
+        index = market.spec.index
+        is_smaller = abs(after.position(index).base_e9) <= abs(before.position(index).base_e9)
+        if is_smaller or not self._venue.enforces_margin:
+            return True
+        return free_collateral_e6(after, {**self._venue.markets, index: market}, "fill") >= 0
+
+    def _force_cancel(self, name: str) -> None:
+        """A keeper takes away every order the account can no longer carry: those that might make a position larger."""
+        for order in self.accounts[name].open_orders:
+            base_e9 = self.accounts[name].position(order.market_index).base_e9
+            if not order.reduce_only and increases_risk(order.side, order.unfilled_e9, base_e9, 0, 0):
+                self._cancel_for_fee(name, order, NOT_CARRIED)
+
+    def _may_fill(self, operations: MarketOperation) -> bool:
+        """Whether nothing is paused that it needs, and the oracle is good enough; a match among makers needs less."""
+        with_vamm = MarketOperation.AMM_FILL in operations
+        exchange = Exchange.FILL | Exchange.AMM if with_vamm else Exchange.FILL
+        if self._venue.exchange_status & exchange or self.market.spec.paused_operations & operations:
+            return False
+        return self.market.oracle_is_valid(self._venue.now_ns if with_vamm else self.market.price_ns)
+
+    def _is_beyond_band(self, order: Order) -> bool:
+        band_e4, oracle_e6 = self.market.rules.price_band_e4, self._row.oracle_e6
+        beyond_e6 = order.price_e6 - oracle_e6 if order.side == "buy" else oracle_e6 - order.price_e6
+        return bool(band_e4) and beyond_e6 * _E4 >= oracle_e6 * band_e4
 
     def _fires(self, order: Order) -> bool:
         oracle_e6 = self._row.oracle_e6
@@ -178,14 +245,15 @@ class Round:
 def numbered(records: Iterable[VenueRecord]) -> tuple[VenueRecord, ...]:
     """The records of one transaction with their places among the events the program logs for it, from 0.
 
-    The program logs two events for a place, of which the second is the record, and two for a trigger, of which the
-    first is.
+    The program logs two events for a place and for a liquidation, of which the second is the record, and two for a
+    trigger, of which the first is.
     """
     found = []
     events = 0
     for record in records:
-        found.append(msgspec.structs.replace(record, index=events + isinstance(record, PlacedRecord)))
-        events += 2 if isinstance(record, PlacedRecord | TriggerRecord) else 1
+        is_second = isinstance(record, PlacedRecord | LiquidationRecord)
+        found.append(msgspec.structs.replace(record, index=events + is_second))
+        events += 2 if is_second or isinstance(record, TriggerRecord) else 1
     return tuple(found)
 
 

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from gridkeeper_core.events import OrderType, PositionState
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.units import NS_PER_S
 from gridkeeper_core.venue import funding
-from gridkeeper_core.venue.chain_position import apply_settlement, unrealized_pnl_e6
 from gridkeeper_core.venue.errors import VenueCode, VenueError
-from gridkeeper_core.venue.filling import BY_OWNER, cancel, fill, reducible_e9, with_position
+from gridkeeper_core.venue.filling import BY_OWNER, cancel, with_position
+from gridkeeper_core.venue.liquidating import breach_prices_e6, liquidate
 from gridkeeper_core.venue.margin import free_collateral_e6
-from gridkeeper_core.venue.matching import NOTHING, Reach, Round, numbered, reach_of
+from gridkeeper_core.venue.matching import NOTHING, Reach, Round, Surroundings, numbered, reach_of
 from gridkeeper_core.venue.modifying import ModifyOrder, find, replacement
+from gridkeeper_core.venue.operations import Exchange, MarketOperation, is_paused, require
 from gridkeeper_core.venue.placing import check_margin, place
-from gridkeeper_core.venue.records import (
-    FundingRecord,
-    PlaceOrder,
-    Roll,
-    SettleRecord,
-    TransferRecord,
-    VenueAccount,
-    VenueOrder,
-    VenueRecord,
-)
+from gridkeeper_core.venue.reading import user_status, venue_account
+from gridkeeper_core.venue.records import FundingRecord, PlaceOrder, Roll, TransferRecord, VenueAccount, VenueRecord
+from gridkeeper_core.venue.settling import settle
 from gridkeeper_core.venue.state import Account, FillBatch, FillRules, Market, MarketRules, Order, VenueState, slot_at
+from gridkeeper_core.venue.taking import take
+
+_S_PER_HOUR = 3600
+_NS_PER_HOUR = _S_PER_HOUR * NS_PER_S
+_RATE_PER_PRICE = 10**6
+"""Price (1e-6) times a rate of notional (1e-9) over this is the change of the cumulative rate (1e-9 quote per base)."""
 
 
 class VenueModel:
@@ -43,13 +42,13 @@ class VenueModel:
     ) -> None:
         self._fills = fills or FillRules()
         self._enforce_margin = enforce_margin
-        self._markets = {rules.spec.index: Market(rules=rules) for rules in markets}
+        self._markets = {rules.spec.index: Market(rules=rules, pnl_pool_e6=rules.pnl_pool_e6) for rules in markets}
         self._index_of = {market.spec.symbol: index for index, market in self._markets.items()}
         self._accounts: dict[str, Account] = {}
         self._reach: dict[int, Reach] = {}
         self._next_sequence = 1
         self.now_ns = 0
-        self.paused = False
+        self.exchange_status = 0
 
     # ------------------------------------------------------------ reading
 
@@ -90,21 +89,11 @@ class VenueModel:
 
     def read(self, account: str, alias: str, lamports: int = 0) -> VenueAccount:
         """The account as the port to the venue shows it."""
-        held = self._accounts[account]
-        return VenueAccount(
-            alias=alias,
-            slot=self.slot,
-            deposit_e6=held.deposit_e6,
-            orders=tuple(_venue_order(order) for order in held.open_orders),
-            positions=tuple(
-                self._position_state(held, index)
-                for index, position in sorted(held.positions.items())
-                if position.base_e9 or position.quote_asset_e6
-            ),
-            next_order_id=held.next_order_id,
-            being_liquidated=bool(held.positions) and free_collateral_e6(held, self._markets, "maintenance") < 0,
-            lamports=lamports,
-        )
+        return venue_account(self._accounts[account], self._markets, alias=alias, slot=self.slot, lamports=lamports)
+
+    def user_status(self, account: str) -> int:
+        """The bits of `User.status`: 1 being liquidated, 2 bankrupt."""
+        return user_status(self._accounts[account], self._markets)
 
     # ------------------------------------------------------------ transactions
 
@@ -113,16 +102,18 @@ class VenueModel:
         self._accounts.setdefault(account, Account())
 
     def execute(self, account: str, roll: Roll) -> tuple[VenueRecord, ...]:
-        """One transaction: cancels first, then places; all of it or none. Raises VenueError.
+        """One transaction: settles and cancels first, then places; all of it or none. Raises VenueError.
 
         A roll with a single immediate-or-cancel order is a place-and-take: it trades with the vAMM at once.
         """
         mark = self.mark()
         try:
-            records = self.cancel(account, roll.cancel_order_ids) if roll.cancel_order_ids else ()
+            records = tuple(record for index in roll.settle_markets for record in self.settle_pnl(account, index))
+            if roll.cancel_order_ids:
+                records += self.cancel(account, roll.cancel_order_ids)
             if len(roll.places) == 1 and roll.places[0].immediate_or_cancel:
                 return numbered((*records, *self.place_and_take(account, roll.places[0])))
-            return numbered((*records, *self.place(account, roll.places))) if roll.places else records
+            return numbered((*records, *self.place(account, roll.places)))
         except VenueError:
             self.rewind(mark)
             raise
@@ -173,42 +164,41 @@ class VenueModel:
         return () if order is None else self.execute(account, replacement(account, order, wanted))
 
     def deposit(self, account: str, quote_e6: int) -> tuple[VenueRecord, ...]:
-        """Adds to the quote deposit."""
+        """Adds to the quote deposit. Raises VenueError 6024."""
+        require(self.exchange_status, Exchange.DEPOSIT)
         held = self._accounts[account]
-        self._accounts[account] = msgspec.structs.replace(
+        held = msgspec.structs.replace(
             held, deposit_e6=held.deposit_e6 + quote_e6, deposited_e6=held.deposited_e6 + quote_e6
         )
+        self._keep(account, held)
         return (TransferRecord(index=0, quote_e6=quote_e6),)
 
     def withdraw(self, account: str, quote_e6: int) -> tuple[VenueRecord, ...]:
-        """Takes from the quote deposit what the initial margin leaves free. Raises VenueError 6003."""
+        """Takes from the quote deposit what the initial margin leaves free. Raises VenueError 6003, 6024, 6125."""
+        require(self.exchange_status, Exchange.WITHDRAW)
         held = self._accounts[account]
+        if held.is_bankrupt:
+            raise VenueError(VenueCode.USER_BANKRUPT)
         if quote_e6 > held.deposit_e6 or quote_e6 > free_collateral_e6(held, self._markets):
             raise VenueError(VenueCode.INSUFFICIENT_COLLATERAL)
-        self._accounts[account] = msgspec.structs.replace(
+        held = msgspec.structs.replace(
             held, deposit_e6=held.deposit_e6 - quote_e6, withdrawn_e6=held.withdrawn_e6 + quote_e6
         )
+        self._keep(account, held)
         return (TransferRecord(index=0, quote_e6=-quote_e6),)
 
     def settle_pnl(self, account: str, market_index: int) -> tuple[VenueRecord, ...]:
-        """Moves what the position has realised into the deposit, or a loss out of it. Raises VenueError 6010, 6259."""
-        held = self._accounts[account]
-        if market_index not in held.positions:
-            raise VenueError(VenueCode.USER_HAS_NO_POSITION_IN_MARKET)
-        position = held.position(market_index)
-        amount_e6 = unrealized_pnl_e6(position, self._markets[market_index].oracle_e6)
-        if amount_e6 > 0:
-            amount_e6 = min(amount_e6, max(0, position.quote_asset_e6 - position.quote_entry_e6))
-        if amount_e6 == 0:
-            raise VenueError(VenueCode.NO_UNSETTLED_PNL)
-        settled = apply_settlement(position, amount_e6)
-        settled = msgspec.structs.replace(settled, settled_pnl_e6=settled.settled_pnl_e6 + amount_e6)
-        self._accounts[account] = msgspec.structs.replace(
-            with_position(held, settled),
-            deposit_e6=held.deposit_e6 + amount_e6,
-            settled_pnl_e6=held.settled_pnl_e6 + amount_e6,
+        """Moves what the position has realised into the deposit, or a loss out of it. Raises VenueError."""
+        held, market, record = settle(
+            self._accounts[account],
+            self._markets,
+            market_index,
+            now_ns=self.now_ns,
+            exchange_status=self.exchange_status,
         )
-        return (SettleRecord(index=0, market_index=market_index, quote_e6=amount_e6),)
+        self._markets[market_index] = market
+        self._keep(account, held)
+        return (record,)
 
     # ------------------------------------------------------------ the market moves
 
@@ -221,6 +211,9 @@ class VenueModel:
         market = self.market_named(row.market)
         index = market.spec.index
         self.advance(row.ts_ns)
+        if market.is_frozen:
+            self._markets[index] = msgspec.structs.replace(market, source_seq=row.source_seq)
+            return []
         market = msgspec.structs.replace(market, oracle_e6=row.oracle_e6, source_seq=row.source_seq, price_ns=row.ts_ns)
         self._markets[index] = market
         if self._reach_of(index).holds(row.oracle_e6, self.now_ns // NS_PER_S):
@@ -256,13 +249,13 @@ class VenueModel:
         )
         self._markets[market.spec.index] = market
         batches = []
-        for name, held in self._accounts.items():
+        for name, held in list(self._accounts.items()):
             before = held.position(market.spec.index)
             after, received_e6 = funding.settle(market, before)
             if before.base_e9 == 0:
                 continue
             held = with_position(held, after)
-            self._accounts[name] = msgspec.structs.replace(held, funding_e6=held.funding_e6 + received_e6)
+            self._keep(name, msgspec.structs.replace(held, funding_e6=held.funding_e6 + received_e6))
             record = FundingRecord(
                 index=0, market_index=market.spec.index, quote_e6=received_e6, base_e9=before.base_e9
             )
@@ -273,8 +266,13 @@ class VenueModel:
         """The venue's admin changes a market."""
         market = self._markets[spec.index]
         rules = msgspec.structs.replace(market.rules, spec=spec)
-        self._markets[spec.index] = msgspec.structs.replace(market, rules=rules)
+        self.set_market(msgspec.structs.replace(market, rules=rules))
+
+    def set_market(self, market: Market) -> None:
+        """Puts a market in place of the one with its index."""
+        self._markets[market.spec.index] = market
         self._index_of = {held.spec.symbol: index for index, held in self._markets.items()}
+        self._reach.clear()
 
     # ------------------------------------------------------------ undoing and keeping
 
@@ -285,7 +283,7 @@ class VenueModel:
             markets=dict(self._markets),
             next_sequence=self._next_sequence,
             now_ns=self.now_ns,
-            paused=self.paused,
+            exchange_status=self.exchange_status,
         )
 
     def rewind(self, mark: VenueState) -> None:
@@ -295,7 +293,22 @@ class VenueModel:
         self._index_of = {market.spec.symbol: index for index, market in self._markets.items()}
         self._next_sequence = mark.next_sequence
         self.now_ns = mark.now_ns
-        self.paused = mark.paused
+        self.exchange_status = mark.exchange_status
+        self._reach.clear()
+
+    def take_prices(self, markets: Mapping[int, Market], now_ns: int) -> None:
+        """Gives the markets the prices and rules of other copies of them, and the chain that time, after a rewind."""
+        self.advance(now_ns)
+        for index, other in markets.items():
+            self._markets[index] = msgspec.structs.replace(
+                self._markets[index],
+                rules=other.rules,
+                oracle_e6=other.oracle_e6,
+                source_seq=other.source_seq,
+                price_ns=other.price_ns,
+                is_frozen=other.is_frozen,
+                confidence_e6=other.confidence_e6,
+            )
         self._reach.clear()
 
     # ------------------------------------------------------------ inside
@@ -310,26 +323,48 @@ class VenueModel:
         return numbered(placed.records), placed.last
 
     def _take(self, account: str, order: Order) -> list[VenueRecord]:
-        held, market = self._accounts[account], self._markets[order.market_index]
-        records: list[VenueRecord] = []
-        base_e9 = min(order.unfilled_e9, reducible_e9(held, order)) if order.reduce_only else order.unfilled_e9
-        if base_e9 and (order.price_e6 == 0 or market.crosses(order.side, order.price_e6)):
-            price_e6 = market.vamm_ask_e6 if order.side == "buy" else market.vamm_bid_e6
-            held, market, filled = fill(held, market, order, base_e9, price_e6, maker=False)
-            self._markets[order.market_index] = market
-            records.append(filled)
-        left = held.order(order.order_id)
-        if left is not None and left.is_open and left.immediate_or_cancel:
-            held, cancelled = cancel(held, left, BY_OWNER)
-            records.append(cancelled)
+        market = self._markets[order.market_index]
+        held, self._markets[order.market_index], records = take(
+            self._accounts[account], market, order, self.exchange_status
+        )
         self._keep(account, held)
         return records
 
     def _run_round(self, market: Market, row: Price, *, trades: bool) -> list[FillBatch]:
-        this_round = Round(self._accounts, market, row, self._fills, self.now_ns)
-        batches = this_round.run(trades=trades)
+        batches = self._pay_due_funding(market)
+        surroundings = Surroundings(self.now_ns, self._markets, self.exchange_status, self._enforce_margin)
+        this_round = Round(self._accounts, self._markets[market.spec.index], row, self._fills, surroundings)
+        batches += this_round.run(trades=trades)
         self._markets[market.spec.index] = this_round.market
-        self._reach.pop(market.spec.index, None)
+        batches += self._liquidate(self._markets[market.spec.index])
+        self._reach.clear()
+        return batches
+
+    def _pay_due_funding(self, market: Market) -> list[FillBatch]:
+        """Pays the hours that are full since it was paid last; the first hour of a market begins with its price."""
+        hour = self.now_ns // _NS_PER_HOUR
+        if not market.rules.funding_rate_e9 or market.funding_hour == hour:
+            return []
+        hours = hour - market.funding_hour if market.funding_hour else 0
+        self._markets[market.spec.index] = msgspec.structs.replace(market, funding_hour=hour)
+        if not hours or is_paused(self.exchange_status, Exchange.FUNDING):
+            return []
+        if market.spec.paused_operations & MarketOperation.UPDATE_FUNDING:
+            return []
+        rate_e9 = market.oracle_e6 * market.rules.funding_rate_e9 * hours // _RATE_PER_PRICE
+        return self.pay_funding(market.spec.symbol, rate_e9)
+
+    def _liquidate(self, market: Market) -> list[FillBatch]:
+        """Liquidators take apart what fell below its margin, unless that is paused or the oracle is not trusted."""
+        is_off = is_paused(self.exchange_status, Exchange.LIQUIDATION) or not self._enforce_margin
+        if is_off or not market.oracle_is_valid(self.now_ns):
+            return []
+        batches = []
+        for name, held in self._accounts.items():
+            self._accounts[name], changed, records = liquidate(held, self._markets)
+            self._markets |= changed
+            if records:
+                batches.append(FillBatch(account=name, records=numbered(records)))
         return batches
 
     def _keep(self, account: str, held: Account) -> None:
@@ -337,48 +372,24 @@ class VenueModel:
         self._reach.clear()
 
     def _check_running(self) -> None:
-        if self.paused:
-            raise VenueError(VenueCode.EXCHANGE_PAUSED)
+        require(self.exchange_status, Exchange.EVERYTHING)
 
     def _reach_of(self, index: int) -> Reach:
-        reach = self._reach.get(index)
-        if reach is None:
-            orders = (o for held in self._accounts.values() for o in held.slots if o.market_index == index)
-            reach = self._reach[index] = reach_of(orders, self._markets[index].rules)
-        return reach
+        if not self._reach:
+            # All at once: the margin of an account is shared out among its markets at the prices of one moment.
+            for each, market in self._markets.items():
+                orders = (o for held in self._accounts.values() for o in held.slots if o.market_index == each)
+                self._reach[each] = self._with_duties(reach_of(orders, market.rules), each)
+        return self._reach[index]
 
-    def _position_state(self, held: Account, index: int) -> PositionState:
-        market, position = self._markets[index], held.positions[index]
-        return PositionState(
-            market=market.spec.symbol,
-            market_index=index,
-            base_e9=position.base_e9,
-            quote_asset_e6=position.quote_asset_e6,
-            quote_entry_e6=position.quote_entry_e6,
-            quote_break_even_e6=position.quote_break_even_e6,
-            oracle_e6=market.oracle_e6,
-            unsettled_funding_e6=funding.unsettled_e6(market, position),
-        )
-
-
-def _venue_order(order: Order) -> VenueOrder:
-    return VenueOrder(
-        order_id=order.order_id,
-        user_order_id=order.user_order_id,
-        market_index=order.market_index,
-        side=order.side,
-        price_e6=order.price_e6,
-        size_e9=order.size_e9,
-        filled_e9=order.filled_e9,
-        reduce_only=order.reduce_only,
-        max_ts=order.max_ts,
-        order_type=_live_type(order),
-        trigger_e6=order.trigger_e6,
-    )
-
-
-def _live_type(order: Order) -> OrderType:
-    """A trigger order that was triggered rests or fills like the order it stands for."""
-    if not order.triggered:
-        return order.order_type
-    return "market" if order.order_type == "trigger_market" else "limit"
+    def _with_duties(self, reach: Reach, index: int) -> Reach:
+        """The reach with what keepers watch beside orders: margins, and the hour of funding."""
+        market = self._markets[index]
+        buy_e6, sell_e6, until_s = reach
+        if market.rules.funding_rate_e9:
+            until_s = min(until_s, (market.funding_hour + 1) * _S_PER_HOUR - 1)
+        if self._enforce_margin:
+            for held in self._accounts.values():
+                low_e6, high_e6 = breach_prices_e6(held, self._markets, index)
+                buy_e6, sell_e6 = max(buy_e6, low_e6), min(sell_e6, high_e6)
+        return Reach(buy_e6, sell_e6, until_s)

@@ -11,8 +11,9 @@ from gridkeeper_core.units import NS_PER_S
 from gridkeeper_core.venue import margin
 from gridkeeper_core.venue.errors import VenueCode, VenueError
 from gridkeeper_core.venue.filling import BY_EXPIRY, cancel
+from gridkeeper_core.venue.operations import MarketOperation
 from gridkeeper_core.venue.records import CancelRecord, PlacedRecord, PlaceOrder
-from gridkeeper_core.venue.state import MAX_OPEN_ORDERS, Account, Market, Order, slot_at
+from gridkeeper_core.venue.state import MAX_OPEN_ORDERS, MAX_POSITIONS, Account, Market, Order, slot_at
 
 _MARKET_ORDER_LIFE_S = 30
 
@@ -34,6 +35,8 @@ def place(
     Raises VenueError. A `try` order that would cross uses up an order id and is otherwise passed over; one whose
     `max_ts` has passed is passed over. The margin is the caller's to check, once per batch.
     """
+    if account.is_bankrupt:
+        raise VenueError(VenueCode.USER_BANKRUPT)
     if margin.free_collateral_e6(account, markets, "maintenance") < 0 and account.positions:
         raise VenueError(VenueCode.USER_IS_BEING_LIQUIDATED)
     account, records = _free_lapsed(account, now_ns // NS_PER_S)
@@ -43,6 +46,8 @@ def place(
         slot_index = _free_slot(account)
         _check_user_order_id(account, item.user_order_id)
         market = _open_market(markets, item.market_index)
+        if len(markets) > MAX_POSITIONS:
+            _check_position_slot(account, item.market_index)
         order = _order(account, market, item, now_ns, sequence + offset)
         if order is None:
             continue
@@ -85,6 +90,14 @@ def _free_slot(account: Account) -> int:
 def _check_user_order_id(account: Account, user_order_id: int) -> None:
     if user_order_id and any(order.is_open and order.user_order_id == user_order_id for order in account.slots):
         raise VenueError(VenueCode.USER_ORDER_ID_ALREADY_IN_USE, str(user_order_id))
+
+
+def _check_position_slot(account: Account, market_index: int) -> None:
+    """A market takes one of the account's slots while it has a position or an open order."""
+    taken = {index for index, position in account.positions.items() if position.base_e9 or position.quote_asset_e6}
+    taken |= {order.market_index for order in account.slots if order.is_open}
+    if market_index not in taken and len(taken) >= MAX_POSITIONS:
+        raise VenueError(VenueCode.MAX_NUMBER_OF_POSITIONS)
 
 
 def _open_market(markets: Mapping[int, Market], market_index: int) -> Market:
@@ -148,7 +161,8 @@ def _is_valid(order: Order, market: Market, wanted: PlaceOrder) -> bool:
         return True
     if order.order_type != "limit":
         raise VenueError(VenueCode.INVALID_ORDER_POST_ONLY)
-    if not market.crosses(order.side, order.price_e6):
+    # The program asks the vAMM, which has no say while its fills are paused.
+    if market.spec.paused_operations & MarketOperation.AMM_FILL or not market.crosses(order.side, order.price_e6):
         return True
     if wanted.post_only == "try":
         return False

@@ -32,12 +32,13 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Roll(msgspec.Struct, frozen=True, kw_only=True):
-    """What one transaction does, in this order: cancel these order ids, then place these orders."""
+    """What one transaction does, in this order: settle these markets, cancel these order ids, place these orders."""
 
     alias: str
     purpose: str
     cancel_order_ids: tuple[int, ...]
     places: tuple[PlaceOrder, ...]
+    settle_markets: tuple[int, ...] = ()
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,13 +126,17 @@ class TransferRecord(msgspec.Struct, frozen=True, kw_only=True, tag="transfer"):
 
 
 class LiquidationRecord(msgspec.Struct, frozen=True, kw_only=True, tag="liquidation"):
-    """Part of a position was liquidated: signed changes of base and quote, and the fee paid."""
+    """Part of a position was liquidated: signed changes of base and quote, and the fee paid.
+
+    `fill_record_id` is that of the fill by which a liquidator took it over, 0 where there was none.
+    """
 
     index: int
     market_index: int
     base_e9: int
     quote_e6: int
     fee_e6: int
+    fill_record_id: int = 0
 
 
 VenueRecord = (
@@ -187,7 +192,7 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenueAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """A sub-account as read at one slot. `lamports` is the signer's balance."""
+    """A sub-account as read at one slot. `lamports` is the balance of `signer` (base58, "" where it is not known)."""
 
     alias: str
     slot: int
@@ -198,3 +203,4 @@ class VenueAccount(msgspec.Struct, frozen=True, kw_only=True):
     being_liquidated: bool
     lamports: int
     signer_may_trade: bool = True
+    signer: str = ""

@@ -17,7 +17,10 @@ from gridkeeper_core.venue.records import NO_TRIGGER, VenueRecord
 MAX_OPEN_ORDERS = 32
 FillModel = Literal["touch", "through", "queue"]
 OrderStatus = Literal["open", "filled", "cancelled"]
+MAX_POSITIONS = 8
 _SLOT_NS = 400 * NS_PER_MS
+_E4 = 10**4
+_CONFIDENCE_MAX_E4 = 200
 
 
 class FillRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,14 +38,28 @@ class FillRules(msgspec.Struct, frozen=True, kw_only=True):
 class MarketRules(msgspec.Struct, frozen=True, kw_only=True):
     """One market: what the venue says of it, and how the model trades it.
 
-    The vAMM quotes `spread_bps`/2 (1e-4 of the price) on each side of the oracle. A keeper removes a lapsed order
-    `expiry_grace_s` after its `max_ts` and charges `keeper_fee_e6` for it.
+    The vAMM quotes `spread_bps`/2 (1e-4 of the price) on each side of the oracle; market orders pay `slippage_bps`
+    more. A keeper removes a lapsed order `expiry_grace_s` after its `max_ts`; it charges `keeper_fee_e6` for that, for
+    firing a trigger and for cancelling what the account can no longer carry.
+
+    A resting order `price_band_e4` (1e-4) or more on the wrong side of the oracle is cancelled, not filled. The oracle
+    is stale `stale_after_slots` after its price came. Longs pay `funding_rate_e9` (1e-9 of notional) at each full hour,
+    shorts receive it. `pnl_pool_e6` is what gains are settled from. Of what a liquidator takes over,
+    `liquidation_fee_e4` is its fee; it goes on until the margin is exceeded by `liquidation_buffer_e4` of notional.
+    A 0, or None for the pool, leaves a rule out.
     """
 
     spec: MarketSpec
     spread_bps: int = 0
     keeper_fee_e6: int = 0
     expiry_grace_s: int = 15
+    slippage_bps: int = 0
+    price_band_e4: int = 0
+    stale_after_slots: int = 0
+    funding_rate_e9: int = 0
+    pnl_pool_e6: int | None = None
+    liquidation_fee_e4: int = 100
+    liquidation_buffer_e4: int = 200
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +138,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     withdrawn_e6: int = 0
     settled_pnl_e6: int = 0
     funding_e6: int = 0
+    is_bankrupt: bool = False
 
     @property
     def open_orders(self) -> list[Order]:
@@ -139,7 +157,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 class Market(msgspec.Struct, frozen=True, kw_only=True):
     """A market now: its rules, the last row's price, and the counters the program keeps.
 
-    `oracle_e6` 0 says that no price has come yet; `source_seq` is the last row's.
+    `oracle_e6` 0 says that no price has come yet; `source_seq` is the last row's. `funding_hour` is the hour since 1970
+    up to which funding was paid. A frozen oracle keeps its price whatever rows come; `confidence_e6` is how far it may
+    be off.
     """
 
     rules: MarketRules
@@ -149,6 +169,10 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
     next_fill_record_id: int = 1
     funding_long_e9: int = 0
     funding_short_e9: int = 0
+    funding_hour: int = 0
+    pnl_pool_e6: int | None = None
+    is_frozen: bool = False
+    confidence_e6: int = 0
 
     @property
     def spec(self) -> MarketSpec:
@@ -164,6 +188,18 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
     def vamm_ask_e6(self) -> int:
         """What the vAMM asks."""
         return self.oracle_e6 + self.oracle_e6 * self.rules.spread_bps // (2 * BPS)
+
+    def oracle_is_valid(self, now_ns: int) -> bool:
+        """Whether the program trusts the oracle enough to trade, settle and liquidate by it."""
+        stale_after = self.rules.stale_after_slots
+        is_stale = stale_after and slot_at(now_ns) - slot_at(self.price_ns) > stale_after
+        return not is_stale and self.confidence_e6 * _E4 <= self.oracle_e6 * _CONFIDENCE_MAX_E4
+
+    def taken_at_e6(self, side: Side, *, is_market: bool) -> int:
+        """What a taker trades at with the vAMM; a market order moves it."""
+        quote_e6 = self.vamm_ask_e6 if side == "buy" else self.vamm_bid_e6
+        slippage_e6 = quote_e6 * self.rules.slippage_bps // BPS if is_market else 0
+        return quote_e6 + slippage_e6 if side == "buy" else quote_e6 - slippage_e6
 
     def crosses(self, side: Side, price_e6: int) -> bool:
         """Whether an order at this price would trade with the vAMM at once."""
@@ -184,7 +220,7 @@ class VenueState(msgspec.Struct, frozen=True, kw_only=True):
     markets: dict[int, Market]
     next_sequence: int
     now_ns: int
-    paused: bool
+    exchange_status: int
 
 
 def slot_at(now_ns: int) -> int:

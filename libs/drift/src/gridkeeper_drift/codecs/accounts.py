@@ -15,6 +15,7 @@ from gridkeeper_core.market import MarketSpec, MarketStatus
 from gridkeeper_core.venue.records import VenueAccount, VenueOrder
 from gridkeeper_drift.codecs.addresses import QUOTE_SPOT_MARKET
 from gridkeeper_drift.codecs.idl import CodecError, accounts
+from gridkeeper_drift.codecs.oracles import OraclePrice, decode_oracle
 from gridkeeper_drift.codecs.user import (
     STATUS_BANKRUPT,
     STATUS_BEING_LIQUIDATED,
@@ -38,15 +39,6 @@ _STATUSES: dict[str, MarketStatus] = {
     "Delisted": "delisted",
 }
 """The others are pauses of parts of the market that newer programs keep in `paused_operations`."""
-_LAZER_MULTIPLES = {"PythLazer": 1, "PythLazer1K": 1_000, "PythLazer1M": 1_000_000, "PythLazerStableCoin": 1}
-
-
-class OraclePrice(NamedTuple):
-    """A price with the slot it is of and its confidence interval (half width, 1e-6)."""
-
-    price_e6: int
-    slot: int
-    confidence_e6: int
 
 
 class PerpMarketRead(NamedTuple):
@@ -117,6 +109,7 @@ def venue_account(
         being_liquidated=bool(user.tail.status & (STATUS_BEING_LIQUIDATED | STATUS_BANKRUPT)),
         lamports=lamports,
         signer_may_trade=signer in (user.authority, user.delegate),
+        signer=str(signer),
     )
 
 
@@ -156,24 +149,12 @@ def oracle_price(market: Mapping[str, Any], oracle_data: bytes | None) -> Oracle
     Raises CodecError where the account is not of the kind the market names.
     """
     amm = market["amm"]
-    source = amm["oracle_source"]
-    if oracle_data is not None and source in _LAZER_MULTIPLES:
-        return _lazer_price(decode_account("PythLazerOracle", oracle_data), _LAZER_MULTIPLES[source])
-    if oracle_data is not None and source == "Prelaunch":
-        oracle = decode_account("PrelaunchOracle", oracle_data)
-        return OraclePrice(oracle["price"], oracle["amm_last_update_slot"], oracle["confidence"])
+    found = None if oracle_data is None else decode_oracle(amm["oracle_source"], oracle_data)
+    if found is not None:
+        return found
     last = amm["historical_oracle_data"]
     slot = amm["last_update_slot"] - max(0, last["last_oracle_delay"])
     return OraclePrice(last["last_oracle_price"], slot, last["last_oracle_conf"])
-
-
-def _lazer_price(oracle: Mapping[str, Any], multiple: int) -> OraclePrice:
-    precision = 10 ** abs(oracle["exponent"])
-    if multiple > precision:
-        raise CodecError(f"the oracle's exponent {oracle['exponent']} is too small for a multiple of {multiple}")
-    precision //= multiple
-    grow, shrink = max(1, 10**6 // precision), max(1, precision // 10**6)
-    return OraclePrice(oracle["price"] * grow // shrink, oracle["posted_slot"], oracle["conf"] * grow // shrink)
 
 
 def _position(position: PerpSlot, market: PerpMarketRead) -> PositionState:

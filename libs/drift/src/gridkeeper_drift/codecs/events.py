@@ -230,6 +230,7 @@ def _liquidation(index: int, value: Mapping[str, Any], liquidations: set[int]) -
             base_e9=perp["base_asset_amount"] if taken_over else 0,
             quote_e6=perp["quote_asset_amount"] if taken_over else 0,
             fee_e6=perp["liquidator_fee"] + perp["if_fee"],
+            fill_record_id=perp["fill_record_id"] if taken_over else 0,
         )
     elif value["liquidation_type"] == "LiquidatePerpPnlForDeposit":
         swap = value["liquidate_perp_pnl_for_deposit"]

@@ -98,6 +98,17 @@ def place_orders(
     return _instruction("place_orders", data, _trading(trader), market_metas(markets, quote_oracle))
 
 
+def place_and_take(
+    trader: Trader, place: PlaceOrder, markets: Sequence[MarketAccounts], quote_oracle: Pubkey
+) -> Instruction:
+    """Places one order and fills it against the vAMM at once; the only way to an immediate-or-cancel order."""
+    arguments = {"params": order_params(place), "success_condition": None}
+    data = instructions().encode("place_and_take_perp_order", arguments)
+    named = {**_trading(trader), "user_stats": addresses.user_stats_address(trader.authority)}
+    metas = market_metas(markets, quote_oracle, writable={place.market_index})
+    return _instruction("place_and_take_perp_order", data, named, metas)
+
+
 def cancel_orders_by_ids(
     trader: Trader, order_ids: Sequence[int], markets: Sequence[MarketAccounts], quote_oracle: Pubkey
 ) -> Instruction:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -65,7 +66,10 @@ def password_authorization(user: str, password: str) -> str:
 
 
 class EmbeddedNats(EmbeddedServer):
-    """A JetStream server on loopback whose files are in `<data-dir>/nats`."""
+    """A JetStream server on loopback whose files are in `<data-dir>/nats`.
+
+    `authorization` makes the inside of that block from the user and password that may do everything.
+    """
 
     name = "nats"
 
@@ -74,11 +78,13 @@ class EmbeddedNats(EmbeddedServer):
         data_dir: Path,
         *,
         port: int | None = None,
+        authorization: Callable[[str, str], str] | None = None,
         max_file_store_bytes: int = 16 * GIB,
         max_memory_store_bytes: int = GIB // 4,
     ) -> None:
         super().__init__(data_dir, port=port)
         self.folder = self.data_dir / "nats"
+        self._authorization = authorization or password_authorization
         self.max_file_store_bytes = max_file_store_bytes
         self.max_memory_store_bytes = max_memory_store_bytes
 
@@ -97,7 +103,7 @@ class EmbeddedNats(EmbeddedServer):
             port=self.endpoint.port,
             store_dir=self.folder / "store",
             pid_file=self._pid_file,
-            authorization=password_authorization(USER, self.endpoint.password),
+            authorization=self._authorization(USER, self.endpoint.password),
             max_file_store_bytes=self.max_file_store_bytes,
             max_memory_store_bytes=self.max_memory_store_bytes,
         )

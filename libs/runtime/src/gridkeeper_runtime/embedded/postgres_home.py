@@ -40,6 +40,11 @@ def wheel_root() -> Path:
     return root
 
 
+def wheel_programs() -> Path:
+    """The programs where the wheel put them: its clients run as any user."""
+    return wheel_root() / _PROGRAMS / "bin"
+
+
 def ordinary_home(data_dir: Path, wheel: Path) -> PostgresHome:
     """Everything under the data dir, programs run where the wheel put them."""
     area = data_dir / "postgres"

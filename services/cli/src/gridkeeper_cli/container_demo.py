@@ -1,4 +1,4 @@
-"""Does for docker-compose.yml what `gridkeeper up` does by itself: a key, an account, an example grid, a run file."""  # noqa: INP001
+"""Does for containers what `gridkeeper up` does by itself: a key, an account, an example grid, a run file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def make_account(rpc_url: str) -> None:
             except GridkeeperError as error:
                 sys.stderr.write(f"The sandbox is not there yet: {error}\n")
                 await asyncio.sleep(1)
-    settings = {ALIAS: {"authority": entry.authority, "signer": entry.signer}}
+    settings = {ALIAS: {"authority": entry.authority, "signer": entry.signer, "owner_key": True}}
     write_private(ACCOUNTS, msgspec.json.encode(settings))
     sys.stdout.write(f"Account {ALIAS} {'was made' if was_made else 'is there'}.\n")
 

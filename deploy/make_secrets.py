@@ -1,0 +1,94 @@
+"""Makes the keys and passwords of a deployment in deploy/secrets, once; with --kubernetes prints them."""  # noqa: INP001
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from gridkeeper_bus.permissions import PRODUCERS, SERVICES, authorization, new_seed, public_key
+from gridkeeper_eventlog.roles import AUDITOR, new_password
+
+FOLDER = Path(__file__).parent / "secrets"
+DATABASE = "postgres:5432/gridkeeper"
+ADMIN = "gridkeeper"
+
+
+def main() -> None:
+    """Make what is missing; what is there is kept."""
+    # The folder keeps others on this machine out. The files are readable to all, because a container sees them with the
+    # owner they have here, and works as a user that exists only there.
+    FOLDER.mkdir(mode=0o700, exist_ok=True)
+    seeds = {service: _kept(f"nats_nkey_{service}", new_seed) for service in SERVICES}
+    admin = _kept("nats_password", new_password)
+    users = {service: public_key(seed) for service, seed in seeds.items()}
+    _put("nats_users.conf", authorization(ADMIN, admin, users))
+    _put("nats_admin_url", f"nats://{ADMIN}:{admin}@nats:4222")
+    owner = _kept("postgres_password", new_password)
+    _put("postgres_admin_url", f"postgresql://{ADMIN}:{owner}@{DATABASE}")
+    roles = [f"{service}_0" for service in PRODUCERS]
+    passwords = {role: _kept(f"postgres_password_{role}", new_password) for role in (*roles, AUDITOR)}
+    _put("postgres_passwords.json", json.dumps(passwords))
+    for service in PRODUCERS:
+        role = f"{service}_0"
+        _put(f"postgres_url_{service}", f"postgresql://{role}:{passwords[role]}@{DATABASE}")
+    if "--kubernetes" in sys.argv:
+        sys.stdout.write("---\n".join(_kubernetes()))
+    else:
+        sys.stdout.write(f"The secrets are in {FOLDER}.\n")
+
+
+def _kubernetes() -> list[str]:
+    manifests = []
+    for service in SERVICES:
+        entries = {"nats-url": "nats://nats:4222", "nats-nkey": _read(f"nats_nkey_{service}")}
+        if service in PRODUCERS:
+            entries["postgres-url"] = _read(f"postgres_url_{service}")
+        if service == "notifier":
+            entries["notify-urls"] = "{}"
+        manifests.append(_secret(service.replace("_", "-"), entries))
+    provision = {
+        "nats-url": _read("nats_admin_url"),
+        "postgres-url": _read("postgres_admin_url"),
+        "passwords.json": _read("postgres_passwords.json"),
+    }
+    return [
+        *manifests,
+        _secret("provision", provision),
+        _secret("nats-authorization", {"nats_users.conf": _read("nats_users.conf")}),
+        _secret("postgres", {"password": _read("postgres_password")}),
+    ]
+
+
+def _secret(name: str, entries: dict[str, str]) -> str:
+    # JSON is YAML.
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": "gridkeeper"},
+        "stringData": entries,
+    }
+    return json.dumps(manifest) + "\n"
+
+
+def _kept(name: str, make: Callable[[], str]) -> str:
+    if not (FOLDER / name).exists():
+        _put(name, make())
+    return _read(name)
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text().strip()
+
+
+def _put(name: str, text: str) -> None:
+    path = FOLDER / name
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text + "\n")
+    path.chmod(0o444)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""What an order's fills and its end do to a grid."""
+
+from __future__ import annotations
+
+from gridkeeper_core import events as e
+from gridkeeper_core.grid import stops, window
+from gridkeeper_core.grid.decision import Decision
+from gridkeeper_core.grid.evolve import find
+from gridkeeper_core.grid.state import NO_CELL, GridState
+from gridkeeper_core.grid.triggers import reference_e6
+from gridkeeper_core.units import E9, NS_PER_S
+
+RETRY_LONGEST_S = 60
+TURNED_AWAY = ("not_placed", "failed", "expired", "venue")
+"""Ways an order can end that call for waiting before the same order is wanted again."""
+WITHDRAWN = "WITHDRAWN"
+"""Execution's answer when an order was unwanted again before it was ever attempted."""
+
+Fill = e.OrderFilled | e.FillProven
+
+
+def filled(d: Decision, fact: Fill) -> frozenset[int]:
+    """A fill moves its cell, or the position outside of cells. Returns the cells that changed."""
+    if wrong := _over_filled(d.state, fact):
+        return _faulted(d, fact.intent_id, wrong)
+    cell = d.state.place_of(fact.cell) if fact.cell != NO_CELL else None
+    held_e9 = d.state.held_e9[cell] + (fact.base_e9 if fact.side == "buy" else -fact.base_e9) if cell is not None else 0
+    if cell is not None and not 0 <= held_e9 <= d.state.sizes_e9[cell]:
+        if d.state.names.number(cell) == fact.cell:
+            return _faulted(d, fact.intent_id, f"cell {fact.cell} would hold {held_e9}")
+        cell = None  # the cell was given up, and its heir has no room for the late fill
+    if cell is None:
+        d.add(_outside(fact))
+        stops.fired(d, fact.intent_id)
+        return window.NO_CELLS
+    turned = fact.side == "sell" and held_e9 == 0
+    d.add(
+        e.CellChanged(
+            cell=d.state.names.number(cell),
+            held_e9=held_e9,
+            cycle=d.state.cycles[cell] + turned,
+            side=fact.side,
+            filled_e9=fact.base_e9,
+            price_e6=_price_e6(fact),
+            quote_e6=fact.quote_e6,
+            fee_e6=fact.fee_e6,
+            intent_id=fact.intent_id,
+        )
+    )
+    return frozenset((cell,))
+
+
+def reverted(d: Decision, fact: e.FillReverted) -> frozenset[int]:
+    """A fill is not part of the chain after all: its cell goes back, with cost and fee. Turns counted stay counted."""
+    if fact.base_e9 == 0:
+        return _faulted(d, fact.intent_id, "a fill was taken back, and how large it was is not known")
+    base_e9 = -fact.base_e9 if fact.side == "buy" else fact.base_e9
+    cell = d.state.place_of(fact.cell) if fact.cell != NO_CELL else None
+    held_e9 = d.state.held_e9[cell] + base_e9 if cell is not None else 0
+    if cell is None or not 0 <= held_e9 <= d.state.sizes_e9[cell]:
+        d.add(_outside(fact, sign=-1))  # the cell traded on meanwhile: what is taken back belongs to none
+        return window.NO_CELLS
+    d.add(
+        e.CellChanged(
+            cell=d.state.names.number(cell),
+            held_e9=held_e9,
+            cycle=d.state.cycles[cell],
+            side=fact.side,
+            filled_e9=-fact.base_e9,
+            price_e6=_price_e6(fact),
+            quote_e6=-fact.quote_e6,
+            fee_e6=-fact.fee_e6,
+            intent_id=fact.intent_id,
+        )
+    )
+    return frozenset((cell,))
+
+
+def closed(d: Decision, fact: e.OrderClosed | e.OrderRefused) -> frozenset[int]:
+    """An order is not open any more. Returns the cells whose order may be wanted again."""
+    why = fact.reason if isinstance(fact, e.OrderClosed) else fact.code
+    key = find(d.state, fact.intent_id)
+    # A filled order left with its last fill; what is under its intent now is a later one. Only a stop has no last fill.
+    if key is None or (why == "filled" and key[0] not in stops.CODES):
+        return window.NO_CELLS
+    order = d.state.orders[key]
+    waits = why in TURNED_AWAY if isinstance(fact, e.OrderClosed) else why != WITHDRAWN
+    waits = waits or (order.takes and not order.unwanted)
+    retry = d.state.retries.get(key)
+    tries = (retry.tries if retry else 0) + 1 if waits else 0
+    pause_s = min(2**tries, RETRY_LONGEST_S) if waits else 0
+    not_before_ns = d.now_ns + pause_s * NS_PER_S if waits else 0
+    at_e6 = reference_e6(d.state, d.newest) if d.newest is not None else 0
+    d.add(e.OrderGone(intent_id=fact.intent_id, why=why, not_before_ns=not_before_ns, tries=tries, reference_e6=at_e6))
+    cell = d.state.place_of(order.cell) if order.cell != NO_CELL else None
+    return frozenset((cell,)) if cell is not None else window.NO_CELLS
+
+
+def _over_filled(state: GridState, fact: Fill) -> str:
+    """What is wrong with a fill, "" when nothing is: the parts of an order never come to more than the order."""
+    if isinstance(fact, e.OrderFilled) and fact.cumulative_e9 > fact.size_e9:
+        return f"filled {fact.cumulative_e9} of {fact.size_e9}"
+    key = find(state, fact.intent_id)
+    if key is not None and state.orders[key].filled_e9 + fact.base_e9 > state.orders[key].size_e9:
+        return "a fill exceeds its order"
+    return ""
+
+
+def _faulted(d: Decision, at_cause: str, detail: str) -> frozenset[int]:
+    d.add(e.GridFaulted(at_cause=at_cause, detail=detail))
+    return window.NO_CELLS
+
+
+def _outside(fact: Fill | e.FillReverted, sign: int = 1) -> e.PositionReduced:
+    return e.PositionReduced(
+        intent_id=fact.intent_id,
+        side=fact.side,
+        filled_e9=sign * fact.base_e9,
+        price_e6=_price_e6(fact),
+        quote_e6=sign * fact.quote_e6,
+        fee_e6=sign * fact.fee_e6,
+    )
+
+
+def _price_e6(fact: Fill | e.FillReverted) -> int:
+    return fact.price_e6 if isinstance(fact, e.OrderFilled) else fact.quote_e6 * E9 // fact.base_e9

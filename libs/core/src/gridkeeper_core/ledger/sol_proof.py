@@ -1,0 +1,78 @@
+"""Proves the lamports of the wallet that pays for an account's transactions, between two snapshots."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gridkeeper_core.events import TransactionFailed, TransactionLanded
+from gridkeeper_core.ledger.interval import Window
+from gridkeeper_core.record import Recorded
+
+BASE_FEE_LAMPORTS = 5_000
+"""What the chain takes for one signature; our transactions have one, and all above it is the priority fee."""
+TERMS = ("fees", "priority fees")
+
+
+class LamportEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event behind a term and its signature; a negative part was paid."""
+
+    event: str
+    signature: str
+    lamports: int
+
+
+class SolTerm(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason why the balance changed."""
+
+    name: str
+    lamports: int
+    events: tuple[LamportEvent, ...]
+
+
+class SolProof(msgspec.Struct, frozen=True, kw_only=True):
+    """The balance at both ends by the chain, the change by events alone. Rent and transfers have no event of their own:
+    what moved the balance besides transactions of ours is the residual.
+    """
+
+    first_lamports: int
+    last_lamports: int
+    terms: tuple[SolTerm, ...]
+
+    @property
+    def residual_lamports(self) -> int:
+        """What no event explains."""
+        return self.last_lamports - self.first_lamports - sum(term.lamports for term in self.terms)
+
+
+class SolFold:
+    """Takes the events of the account's `tx:` stream."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._events: dict[str, list[LamportEvent]] = {name: [] for name in TERMS}
+        self._paid: set[str] = set()
+
+    def take(self, event_id: int, event: Recorded) -> None:
+        """The next event in the order of the log."""
+        fact, window = event.fact, self._window
+        if not isinstance(fact, TransactionLanded | TransactionFailed) or fact.signature in self._paid:
+            return
+        if window.first.shows(event_id, fact.slot) or not window.last.shows(event_id, fact.slot):
+            return
+        self._paid.add(fact.signature)
+        base = min(fact.fee_lamports, BASE_FEE_LAMPORTS)
+        for name, paid in (("fees", base), ("priority fees", fact.fee_lamports - base)):
+            if paid:
+                told = LamportEvent(event=event.identity, signature=fact.signature, lamports=-paid)
+                self._events[name].append(told)
+
+    def proof(self) -> SolProof:
+        """The proof, once everything was taken."""
+        return SolProof(
+            first_lamports=self._window.first.fact.lamports,
+            last_lamports=self._window.last.fact.lamports,
+            terms=tuple(
+                SolTerm(name=name, lamports=sum(of.lamports for of in told), events=tuple(told))
+                for name, told in self._events.items()
+            ),
+        )

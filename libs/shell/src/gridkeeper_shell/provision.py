@@ -1,0 +1,89 @@
+"""Makes what services need before they start: streams, tables, and a database role for each (`python -m` this)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+
+import msgspec
+import psycopg
+
+from gridkeeper_bus.connection import connect
+from gridkeeper_bus.permissions import PRODUCERS
+from gridkeeper_bus.streams import declare_all
+from gridkeeper_core import names
+from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_eventlog.roles import AUDITOR, grant_auditor, grant_writer
+from gridkeeper_runtime.life import run_until_stopped
+from gridkeeper_runtime.settings import Secret, Settings, read_settings
+
+PREFIX = "GRIDKEEPER_PROVISION_"
+PATIENCE_S = 60.0
+RETRY_S = 0.5
+
+
+class ProvisionSettings(Settings, frozen=True, kw_only=True):
+    """Both URLs are of administrators. `passwords` is a JSON object: role (`strategy_0`, `auditor`) -> password.
+
+    `replicas`: how many NATS servers hold each stream.
+    """
+
+    nats_url: Secret
+    postgres_url: Secret
+    passwords: Secret
+    shard: int = 0
+    replicas: int = 1
+
+
+async def provision(settings: ProvisionSettings) -> None:
+    """Make all of it, or what is missing; new passwords replace old ones.
+
+    Raises GridkeeperError STORE_LOST, SERVER_FAILED; MISSING_KEY for a role without a password.
+    """
+    passwords = msgspec.json.decode(settings.passwords, type=dict[str, str])
+    apps = [names.app_name(service, settings.shard) for service in PRODUCERS]
+    for role in (*apps, AUDITOR):
+        if role not in passwords:
+            raise GridkeeperError("MISSING_KEY", field=f"passwords.{role}")
+    await asyncio.to_thread(_make_roles, settings.postgres_url, apps, passwords)
+    bus = await connect(settings.nats_url, "gridkeeper-provision", patience_s=PATIENCE_S)
+    try:
+        await declare_all(bus, replicas=settings.replicas)
+    finally:
+        await bus.close()
+
+
+def _make_roles(url: str, apps: list[str], passwords: dict[str, str]) -> None:
+    _wait_for(url)
+    for app in apps:
+        grant_writer(url, app, passwords[app])
+    grant_auditor(url, apps, passwords[AUDITOR])
+
+
+def _wait_for(url: str) -> None:
+    end_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=3).close()
+        except psycopg.OperationalError as error:
+            if time.monotonic() > end_s:
+                raise GridkeeperError("STORE_LOST", field="PostgreSQL", detail=str(error)) from error
+            time.sleep(RETRY_S)
+        else:
+            return
+
+
+def main() -> int:
+    """The exit code: 0 done, 1 failed, 2 wrong settings."""
+    try:
+        settings = read_settings(ProvisionSettings, PREFIX, os.environ)
+    except GridkeeperError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return run_until_stopped(lambda _stop: provision(settings), service="provision")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

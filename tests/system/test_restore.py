@@ -1,0 +1,37 @@
+"""Everything is lost but a backup: what is made from it is whole, and trades on."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from support.whole_system import command, running
+
+pytestmark = pytest.mark.system
+
+
+def test_a_system_is_restored_from_its_backup_and_trades_on(tmp_path: Path) -> None:
+    data_dir, file = tmp_path / "data", tmp_path / "backup.tar.gz"
+    with running(data_dir) as system:
+        before = system.until(lambda: fills(system.command("grid", "list")[1]), within_s=60)
+        code, answer = system.command("backup", str(file))
+        assert code == 0, answer
+        assert answer["backup"]["events"] > 0
+    shutil.rmtree(data_dir)
+
+    code, answer = command(data_dir, "restore", str(file))
+    assert code == 0, answer
+
+    with running(data_dir) as system:
+        after = system.until(lambda: fills(system.command("grid", "list")[1]) > before, within_s=60)
+        assert after
+        for check in (("audit", "verify"), ("audit", "replay")):
+            code, answer = system.command(*check)
+            assert code == 0, answer
+
+
+def fills(answer: dict[str, list[dict[str, int]]]) -> int:
+    """How many fills the one grid has."""
+    return sum(grid["fills"] for grid in answer.get("grids", []))

@@ -1,0 +1,226 @@
+"""Nothing under deploy/ names what the code does not have: images, variables, secrets, metrics, pages."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from gridkeeper_cli.reference_metrics import PLACES, metrics_of, monitoring_rules, series_names
+from gridkeeper_runtime.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+OVERLAYS = sorted(path.parent for path in (DEPLOY / "k8s").glob("overlays/*/kustomization.yaml"))
+SERVICES = sorted(path.name for path in (ROOT / "services").iterdir() if (path / "pyproject.toml").exists())
+RULES = sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))
+_NAME = re.compile(r"gridkeeper_[a-z_]+")
+
+
+def alerts() -> Iterator[dict[str, Any]]:
+    for path in RULES:
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            yield from (rule for rule in group["rules"] if "alert" in rule)
+
+
+def metric_names() -> set[str]:
+    """Every series the code declares, as Prometheus shows them."""
+    return {name for package in PLACES for metric in metrics_of(package) for name in series_names(metric)}
+
+
+@pytest.mark.parametrize(
+    "path", [*RULES, *sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))], ids=lambda p: p.name
+)
+def test_every_metric_that_is_looked_at_exists(path: Path) -> None:
+    text = path.read_text()
+    asked = set(_NAME.findall(text)) if path.suffix == ".yml" else set(_NAME.findall(" ".join(expressions(text))))
+
+    assert asked
+    assert asked <= metric_names()
+
+
+def expressions(dashboard: str) -> list[str]:
+    return [target["expr"] for panel in json.loads(dashboard)["panels"] for target in panel["targets"]]
+
+
+def test_every_alert_has_a_page_that_says_what_to_do_and_every_page_an_alert() -> None:
+    pages = {alert["annotations"]["runbook_url"] for alert in alerts()}
+
+    assert pages == {str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "runbooks").glob("*.md")}
+    for page in pages:
+        text = (ROOT / page).read_text()
+        assert [part in text for part in ("## How to look", "## What to do", "## How to go back")] == [True] * 3, page
+
+
+def test_every_alert_is_tried_in_a_test_of_its_own() -> None:
+    tried = set()
+    for path in (DEPLOY / "prometheus" / "tests").glob("*.yml"):
+        for case in yaml.safe_load(path.read_text())["tests"]:
+            tried |= {check["alertname"] for check in case["alert_rule_test"] if check["exp_alerts"]}
+
+    assert tried == {alert["alert"] for alert in alerts()}
+
+
+def test_every_alert_says_how_bad_it_is_in_words_for_a_person() -> None:
+    for alert in alerts():
+        assert alert["labels"]["severity"] in ("warning", "critical", "none"), alert["alert"]
+        assert alert["annotations"]["summary"].endswith("."), alert["alert"]
+
+
+def test_the_cluster_has_the_same_rules() -> None:
+    held = (DEPLOY / "k8s" / "components" / "monitoring" / "rules.yaml").read_text()
+
+    assert held == monitoring_rules(RULES), "run `make docs`"
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_the_rules_fire_on_what_they_are_for() -> None:
+    tests = [str(path) for path in sorted((DEPLOY / "prometheus" / "tests").glob("*.yml"))]
+    done = subprocess.run(["promtool", "test", "rules", *tests], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(shutil.which("amtool") is None, reason="amtool is not installed")
+def test_alertmanager_takes_its_configuration() -> None:
+    file = DEPLOY / "alertmanager" / "alertmanager.yml"
+    done = subprocess.run(["amtool", "check-config", str(file)], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# ---------------------------------------------------------------- containers
+
+
+def rendered(overlay: Path) -> list[dict[str, Any]]:
+    done = subprocess.run(["kubectl", "kustomize", str(overlay)], capture_output=True, text=True, check=True)
+    return list(yaml.safe_load_all(done.stdout))
+
+
+@pytest.fixture(params=OVERLAYS, ids=lambda path: path.name)
+def manifests(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not installed")
+    return rendered(request.param)
+
+
+def containers(manifests: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each container with the manifest it is in."""
+    for manifest in manifests:
+        if manifest["kind"] in ("StatefulSet", "Deployment", "Job"):
+            pod = manifest["spec"]["template"]["spec"]
+            for container in [*pod.get("initContainers", []), *pod["containers"]]:
+                yield manifest, container
+
+
+def ours(container: dict[str, Any]) -> bool:
+    return "gridkeeper" in container["image"]
+
+
+def test_every_image_is_one_of_ours_or_has_a_version(manifests: list[dict[str, Any]]) -> None:
+    for _, container in containers(manifests):
+        name = container["image"].rpartition("/")[2].partition(":")[0].removeprefix("gridkeeper-").replace("-", "_")
+        assert (ours(container) and name in SERVICES) or ":" in container["image"], container["image"]
+
+
+def test_every_variable_is_a_setting_of_its_service(manifests: list[dict[str, Any]]) -> None:
+    for _, container in containers(manifests):
+        for variable in container.get("env", []) if ours(container) else []:
+            check_variable(variable["name"])
+
+
+def test_every_variable_of_the_compose_file_is_a_setting() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for service in services.values():
+        for name in service.get("environment", {}):
+            check_variable(name)
+
+
+def check_variable(name: str) -> None:
+    if not name.startswith("GRIDKEEPER_") or name == "GRIDKEEPER_DATA_DIR":
+        return
+    settings = {prefix: kind for prefix, kind in settings_by_prefix() if name.startswith(prefix)}
+    ((prefix, kind),) = settings.items()
+    fields = {field.name for field in msgspec.structs.fields(kind)}
+    asked = name.removeprefix(prefix).lower()
+    assert asked in fields or asked.removesuffix("_file") in fields, name
+
+
+def settings_by_prefix() -> Iterator[tuple[str, type[Settings]]]:
+    for module in [*(f"gridkeeper_{name}.config" for name in SERVICES if name != "cli"), "gridkeeper_shell.provision"]:
+        found = importlib.import_module(module)
+        (kind,) = (
+            value
+            for value in vars(found).values()
+            if isinstance(value, type)
+            and issubclass(value, Settings)
+            and value.__module__ == module
+            and value.__name__.endswith("Settings")
+            and not value.__name__.startswith("Account")
+        )
+        yield found.PREFIX, kind
+
+
+def test_probes_ask_what_a_service_answers(manifests: list[dict[str, Any]]) -> None:
+    for _, container in containers(manifests):
+        if not ours(container):
+            continue
+        ports = {port["name"]: port["containerPort"] for port in container.get("ports", [])}
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            if probe in container:
+                asked = container[probe]["httpGet"]
+                assert asked["path"] in ("/livez", "/readyz")
+                assert ports[asked["port"]] == 9000
+    assert "HEALTH_PORT=9000" in (DEPLOY / "entrypoint").read_text()
+
+
+def test_every_secret_that_is_mounted_is_made(manifests: list[dict[str, Any]]) -> None:
+    made = {m["metadata"]["name"] for m in manifests if m["kind"] == "ExternalSecret"}
+    if not made:
+        made = secrets_made()
+    for manifest, _ in containers(manifests):
+        for volume in manifest["spec"]["template"]["spec"].get("volumes", []):
+            if "secret" in volume:
+                assert volume["secret"]["secretName"] in made, volume
+
+
+def secrets_made() -> set[str]:
+    """The names that `make_secrets.py --kubernetes` prints; read from its text, so that no secret is made here."""
+    text = (DEPLOY / "make_secrets.py").read_text()
+    return {name.replace("_", "-") for name in SERVICES} | set(re.findall(r'_secret\("([a-z-]+)"', text))
+
+
+def test_no_pod_is_root_or_writes_to_its_image_or_speaks_to_the_cluster(manifests: list[dict[str, Any]]) -> None:
+    for manifest, container in containers(manifests):
+        pod = manifest["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert not pod["automountServiceAccountToken"]
+        assert not pod["enableServiceLinks"]
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert not container["securityContext"]["allowPrivilegeEscalation"]
+        assert container["resources"]["limits"]["memory"]
+
+
+def test_manifests_are_valid(manifests: list[dict[str, Any]]) -> None:
+    validate = pytest.importorskip("kubernetes_validate")
+    foreign = ("monitoring.coreos.com", "external-secrets.io", "postgresql.cnpg.io")
+    for manifest in manifests:
+        if not manifest["apiVersion"].startswith(foreign):
+            validate.validate(manifest, "1.34", strict=True)
+
+
+@pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed")
+def test_the_dockerfile_is_clean() -> None:
+    done = subprocess.run(["hadolint", str(DEPLOY / "Dockerfile")], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout
