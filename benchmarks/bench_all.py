@@ -10,7 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("price_to_send", "events_throughput", "replay", "startup_memory", "lab_speed", "bench_grid_decide")
+PARTS = (
+    "price_to_send",
+    "events_throughput",
+    "replay",
+    "audit_speed",
+    "startup_memory",
+    "bench_lab",
+    "bench_grid_decide",
+    "bench_chain",
+)
 
 HEADER = """\
 <!-- Written by `make bench`. -->

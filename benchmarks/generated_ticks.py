@@ -16,6 +16,7 @@ from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import Recorded
 from gridkeeper_core.venue.state import FillRules, MarketRules
+from gridkeeper_lab.columns import Columns
 from gridkeeper_lab.engine import Lab
 
 SEED = 20260101
@@ -41,7 +42,7 @@ GRID = GridConfig(
     order_life_ns=0,
     risk_enabled=False,
 )
-_SPEC = MarketSpec(
+SPEC = MarketSpec(
     symbol="SOL-PERP",
     venue="drift",
     index=0,
@@ -97,9 +98,24 @@ def prices(cents: list[int], lots: list[int], count: int) -> Iterator[Price]:
         )
 
 
+def tape_of(regime: str, count: int) -> Columns:
+    """The first `count` ticks as the columns a backtest runs over."""
+    cents, lots = ticks(regime)
+    price = np.array(cents[:count], dtype=np.int64)
+    moves = np.sign(np.diff(price, prepend=price[0]))
+    newest = np.maximum.accumulate(np.where(moves != 0, np.arange(count), -1))
+    return Columns(
+        START_NS + np.arange(count) * NS_PER_TICK,
+        price * E6_PER_CENT,
+        np.array(lots[:count], dtype=np.int64) * E9_PER_LOT,
+        np.where(newest >= 0, moves[np.maximum(newest, 0)], 1).astype(np.int8),
+        np.zeros(count, dtype=np.int64),
+    )
+
+
 def new_lab() -> Lab:
     """The lab with a market of these ticks, where a touch fills."""
-    return Lab([MarketRules(spec=_SPEC)], fills=FillRules(model="touch"), enforce_margin=False)
+    return Lab([MarketRules(spec=SPEC)], fills=FillRules(model="touch"), enforce_margin=False)
 
 
 def outcome_of(log: list[Recorded]) -> Outcome:

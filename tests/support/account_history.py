@@ -20,7 +20,6 @@ from gridkeeper_core.events import (
     OrderFilled,
     PnlSettled,
     PositionChange,
-    PositionState,
     Transferred,
 )
 from gridkeeper_core.ledger.interval import EquityFold, IntervalProof, Snap, window_of
@@ -63,8 +62,9 @@ class Venue:
                 self.deposit_e6 += fact.deposit_change_e6
 
     def snapshot(self, slot: int, oracle: int) -> AccountSnapshot:
-        """As it is read now."""
-        return snapshot(slot, self.deposit_e6, self.base_e9, self.quote_e6, oracle)
+        """As it is read now; nothing of it is final yet."""
+        read = snapshot(slot, self.deposit_e6, self.base_e9, self.quote_e6, oracle)
+        return msgspec.structs.replace(read, cursor_slot=-1)
 
     def _move(self, base_e9: int, quote_e6: int) -> None:
         self.base_e9 += base_e9
@@ -79,7 +79,9 @@ def recorded(facts: Sequence[Fact], stream: str = f"account:{ALIAS}") -> list[Re
     ]
 
 
-def proven(events: Sequence[Recorded], booked: Sequence[Recorded] = (), first: int = 0, last: int = -1) -> IntervalProof:
+def proven(
+    events: Sequence[Recorded], booked: Sequence[Recorded] = (), first: int = 0, last: int = -1
+) -> IntervalProof:
     """The proof between two of the snapshots, counted from 0."""
     snaps = [
         Snap(id=n, event=event.identity, ts_ns=event.ts_ns, fact=event.fact)
@@ -132,9 +134,3 @@ def foreign_fill(record: int, *, base_e9: int, quote_e6: int, fee_e6: int = 0) -
         signature=f"sig-{record}",
         index=0,
     )
-
-
-def position_of(base_e9: int, quote_e6: int) -> PositionState:
-    """A position at an oracle price of 100."""
-    held = snapshot(1, 0, base_e9, quote_e6).positions[0]
-    return msgspec.structs.replace(held, quote_entry_e6=quote_e6, quote_break_even_e6=quote_e6)

@@ -76,7 +76,7 @@ class Archive:
             first = int(query["fromId"])
         else:
             first = -(-(int(query["startTime"]) - FIRST_MS) // TRADE_EVERY_MS)
-        trades = [
+        trades: list[dict[str, Any]] = [
             {"a": at, "T": FIRST_MS + at * TRADE_EVERY_MS, "p": f"{100 + at % 5}.10", "q": "0.5", "m": at % 2 == 0}
             for at in range(first, first + self.page)
         ]

@@ -43,6 +43,7 @@ class Desk:
         self.machine = ExecutionMachine(self._sign, {"main": rules or AccountRules()})
         self.now_ns = START_NS
         self.facts: list[e.Fact] = []
+        self.streams: list[str] = []
         self._numbers: Iterator[int] = iter(range(1, 10_000))
         self.take(AccountBooted(now_ns=self.now_ns, alias="main"))
         self.take(MarketRead(now_ns=self.now_ns, spec=SPEC))
@@ -51,7 +52,9 @@ class Desk:
         self.propose(wish or config())
 
     def take(self, item: Input) -> list[e.Fact]:
-        facts = [draft.fact for draft in self.machine.accept(item)]
+        drafts = self.machine.accept(item)
+        self.streams += [draft.stream for draft in drafts]
+        facts = [draft.fact for draft in drafts]
         self.facts += facts
         return facts
 
@@ -84,11 +87,19 @@ class Desk:
         slot: int = 100,
         finalized: bool = True,
         truncated: bool = False,
+        fee_lamports: int = 5_000,
     ) -> list[e.Fact]:
         flight = self.account.in_flight
         assert flight is not None
         return self.seen(
-            flight.signature, *records, error=error, code=code, slot=slot, finalized=finalized, truncated=truncated
+            flight.signature,
+            *records,
+            error=error,
+            code=code,
+            slot=slot,
+            finalized=finalized,
+            truncated=truncated,
+            fee_lamports=fee_lamports,
         )
 
     def seen(
@@ -101,6 +112,7 @@ class Desk:
         finalized: bool = True,
         truncated: bool = False,
         ours: bool = True,
+        fee_lamports: int = 5_000,
     ) -> list[e.Fact]:
         transaction = r.SeenTransaction(
             signature=signature,
@@ -109,7 +121,7 @@ class Desk:
             finalized=finalized,
             error_code=code,
             error=error,
-            fee_lamports=5_000,
+            fee_lamports=fee_lamports,
             ours=ours,
             records=records,
             logs_truncated=truncated,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import gzip
 import json
 import os
@@ -27,6 +28,13 @@ def recorded_events() -> list[dict[str, Any]]:
 def recorded_logs() -> list[dict[str, Any]]:
     """Log lines of real transactions."""
     return _rows("drift_tx_logs.jsonl")
+
+
+def recorded_orders() -> list[dict[str, str]]:
+    """The order instructions of real transactions, by column; amounts are in the program's own integers."""
+    path = _folder() / "drift" / "driftv2_perp_order_instructions_202601_202602.csv.gz"
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
 
 
 def _rows(name: str) -> list[dict[str, Any]]:

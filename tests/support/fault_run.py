@@ -102,7 +102,7 @@ async def _until_settled(system: MemorySystem, usd: float) -> list[str]:
         for _ in range(5):
             system.price(usd)
             await asyncio.sleep(1)
-        found = await _unsettled(system)
+        found = await unsettled(system)
         if not found:
             return []
     return [*found, f"breaks {system.log.facts(e.VenueDiffers, e.DifferenceSuspected)[-3:]}"]
@@ -112,7 +112,7 @@ def _says_so(system: MemorySystem) -> bool:
     """Whether account or grid show that something is wrong."""
     account = system.account
     state = system.strategy.grid("tale")
-    return account.differs or account.doubt is not None or bool(account.guards) or bool(state.pauses)
+    return account.differs or account.doubt is not None or bool(account.guards or account.foreign or state.pauses)
 
 
 async def _until_books_agree(system: MemorySystem, usd: float) -> list[str]:
@@ -120,13 +120,14 @@ async def _until_books_agree(system: MemorySystem, usd: float) -> list[str]:
         for _ in range(5):
             system.price(usd)
             await asyncio.sleep(1)
-        found = await _unsettled(system)
+        found = await unsettled(system)
         if not {"live", "orders", "position", "amounts", "deposit"} & set(found):
             return []
     return [*found, "after adopting"]
 
 
-async def _unsettled(system: MemorySystem) -> list[str]:
+async def unsettled(system: MemorySystem) -> list[str]:
+    """What is not as it should be now: account, books, orders on the venue, and what the grid wants."""
     truth, account = await system.truth(), system.account
     state: GridState = system.strategy.grid("tale")
     held = {order.order_id: order.filled_e9 for order in truth.orders}

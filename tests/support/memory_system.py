@@ -90,13 +90,16 @@ class MemorySystem:
         self.log = log
         self.at = at
         self.deaths = 0
+        self._is_dead = False
         self._tasks: list[asyncio.Task[None]] = []
         self._commands = 0
+        self._unheard = 0
 
     # ------------------------------------------------------------ life
 
     async def start(self) -> None:
         """A new process: machines from the log, adapters that know nothing, and the boot."""
+        self._is_dead = False
         rpc = RpcClient(
             URL, second_url=SECOND_URL, per_second=200, commitment="confirmed", transport=self.chain.transport
         )
@@ -114,6 +117,7 @@ class MemorySystem:
         for writer, stored in self.log.stored:
             self._machines[writer].restore(decode(stored))
         self.desk.bind(self.execution, self, lambda: self.chain.now_ns(), Logger("memory"))
+        self._send, self.venue.send = self.venue.send, self._sent  # type: ignore[method-assign]
         await self.venue.__aenter__()
         self.desk.begin()
         self._pump()
@@ -133,15 +137,29 @@ class MemorySystem:
     async def restarted_if_dead(self) -> None:
         """As a supervisor does."""
         for task in self._tasks:
-            if task.done():
-                error = task.exception()
-                if not _is_crash(error):
-                    raise AssertionError("a task ended") from error
-                await self.crash()
+            if task.done() and not _is_crash(task.exception()):
+                raise AssertionError("a task ended") from task.exception()
+        while self._is_dead:
+            await self.crash()
+            with contextlib.suppress(CrashError):
                 await self.start()
-                return
 
     # ------------------------------------------------------------ what a person and the market do
+
+    def unheard_price(self, usd: float, size_e9: int) -> None:
+        """A trade that only the chain hears of, because nobody is there."""
+        self._unheard += 1
+        sandbox = self.chain.sandbox
+        sandbox.tick()
+        row = Price(
+            market=MARKET,
+            source="test",
+            source_seq=10**6 + self._unheard,
+            ts_ns=sandbox.now_ns,
+            oracle_e6=round(usd * 10**6),
+            size_e9=size_e9,
+        )
+        sandbox.take_rows(MARKET, sandbox.now_ns, (row,))
 
     def price(self, usd: float) -> None:
         """A row: the chain takes it, then everybody hears of it."""
@@ -202,18 +220,37 @@ class MemorySystem:
 
     # ------------------------------------------------------------ inside
 
+    def _die_here(self, step: str) -> None:
+        """Once a step has killed the process nothing more happens in it."""
+        if self._is_dead:
+            raise CrashError(step)
+        try:
+            self.at(step)
+        except CrashError:
+            self._is_dead = True
+            raise
+
+    async def _sent(self, signed: Any, *, places: bool = True) -> None:
+        self._die_here("before send")
+        await self._send(signed, places=places)
+        self._die_here("after send")
+
     def _sign(self, roll: Any) -> Any:
-        self.at("sign")
-        return self.desk.sign(roll)
+        self._die_here("before sign")
+        signed = self.desk.sign(roll)
+        self._die_here("after sign")
+        return signed
 
     def _accept(self, name: str, item: Input) -> list[Recorded]:
+        if self._is_dead:
+            raise CrashError(name)
         drafts = self._machines[name].accept(item)
-        kinds = {type(draft.fact).__name__ for draft in drafts} if name == "execution" else set()
-        for kind in sorted(kinds):
-            self.at(f"before {kind}")
+        kinds = sorted({type(draft.fact).__name__ for draft in drafts})
+        for kind in kinds:
+            self._die_here(f"before {kind}")
         recorded = self.log.append(name, drafts)
-        for kind in sorted(kinds):
-            self.at(f"after {kind}")
+        for kind in kinds:
+            self._die_here(f"after {kind}")
         if name == "execution" and recorded:
             self.desk.on_committed(recorded)
         return recorded

@@ -76,13 +76,13 @@ class RunningSandbox:
         """10 SOL and some of the quote asset."""
         self.result("sandbox_fund", str(wallet), {"lamports": 10 * SOL_LAMPORTS, "quote_e6": quote_e6})
 
-    def open_account(self, keypair: Keypair, deposit_e6: int = 1_000 * 10**6) -> None:
-        """Makes the first sub-account of a funded wallet and pays into it."""
+    def open_account(self, keypair: Keypair, deposit_e6: int = 1_000 * 10**6) -> str:
+        """Makes the first sub-account of a funded wallet and pays into it; the transaction's signature."""
         wallet = keypair.pubkey()
         blockhash = self.result("getLatestBlockhash", {"commitment": "confirmed"})["value"]["blockhash"]
         transaction = sign(keypair, account_parts(wallet, deposit_e6), Hash.from_string(blockhash))
         text = base64.b64encode(bytes(transaction)).decode()
-        self.result("sendTransaction", text, {"encoding": "base64", "preflightCommitment": "processed"})
+        return str(self.result("sendTransaction", text, {"encoding": "base64", "preflightCommitment": "processed"}))
 
     def price(self, usd: float, seq: int, *, at_ns: int = 0, market: str = "SOL-PERP") -> dict[str, Any]:
         """One row of the market; gives what it led to."""

@@ -14,7 +14,7 @@ from gridkeeper_core.events import Fact
 from gridkeeper_core.ledger import views as ledger
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.record import Recorded, encode, topic_of
-from gridkeeper_core.requests import AccountView, CommandReply, CommandRequest, GridDetail, GridQuery
+from gridkeeper_core.requests import AccountView, CommandReply, CommandRequest, EditView, GridDetail, GridQuery
 
 Reaction = Callable[[str, CommandRequest], Awaitable[None]]
 
@@ -24,6 +24,7 @@ class ScriptedServices:
 
     def __init__(self, bus: Bus) -> None:
         self.grids: dict[str, GridDetail] = {}
+        self.edit_plans: dict[str, EditView] = {}
         self.accounts: list[AccountView] = []
         self.markets: list[MarketSpec] = []
         self.books: dict[str, ledger.GridView] = {}
@@ -80,6 +81,8 @@ class ScriptedServices:
                 return msgspec.json.encode([detail.view for detail in self.grids.values()])
             case "strategy.grid":
                 return msgspec.json.encode(_known(self.grids, about, "GRID_UNKNOWN"))
+            case "strategy.edit":
+                return msgspec.json.encode(_known(self.edit_plans, about, "GRID_UNKNOWN"))
             case "execution.accounts":
                 return msgspec.json.encode(self.accounts)
             case "execution.markets":

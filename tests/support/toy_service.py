@@ -75,7 +75,7 @@ class ToyService:
     async def start(self) -> None:
         await self.thread.run(self.store.create_tables)
         await self.processor.restore()
-        self.running = [asyncio.create_task(self.processor.run())]
+        self.running = [asyncio.create_task(self._decide())]
         if self.outbox is not None:
             self.running.append(asyncio.create_task(self.outbox.run()))
 
@@ -100,6 +100,11 @@ class ToyService:
             for event, _ in account_log(last)[first - 1 :]
         ]
         return list(await asyncio.gather(*futures))
+
+    async def _decide(self) -> None:
+        if self.outbox is not None:
+            await self.outbox.aligned()
+        await self.processor.run()
 
     def _on_committed(self, recorded: list[Recorded]) -> None:
         self.committed += recorded

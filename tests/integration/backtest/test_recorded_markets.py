@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,14 @@ from gridkeeper_core.grid.parse import parse_grid
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.units import E6, NS_PER_MS
 from gridkeeper_core.venue.state import FillModel, FillRules
-from gridkeeper_lab.backtest import Run, Setting, run
+from gridkeeper_lab.backtest import Engine, Run, Setting, run
 from gridkeeper_lab.columns import Columns, read_columns
 from gridkeeper_lab.funding_file import read_funding
 from gridkeeper_lab.outcome import Outcome, outcome_of
 from gridkeeper_lab.tape import TapeSpec
 
 DAY_BARS = 4 * 1440
+ENGINES: tuple[Engine, ...] = ("skipping", "plain")
 SPEC = MarketSpec(
     symbol="SOL-PERP",
     venue="drift",
@@ -138,6 +140,43 @@ def test_real_trades_of_btc(data: Path, model: FillModel) -> None:
 
     check_books(ran, outcome)
     assert outcome.fills > 0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "candles/binance_um_SOLUSDT_1m_20250504_20250624.csv.gz",
+        "candles/binance_um_SOLUSDT_5m_20241231_20260219.csv.gz",
+        "candles/binance_spot_SOLUSDT_1m_20210515_20210615.csv.gz",
+    ],
+)
+def test_both_engines_record_the_same_events_for_any_grid_on_any_recorded_market(
+    data: Path, name: str, seed: int
+) -> None:
+    chance = random.Random(seed)
+    rows = tape(data / name)
+    first = chance.randrange(len(rows) - 2_000)
+    part = rows.part(first, first + 2_000)
+    middle = int(part.price_e6[0]) / E6
+    wide = chance.choice([0.02, 0.1])
+    text = (
+        f'[grid]\nid = "any"\nmarket = "SOL-PERP"\nlower = "{middle * (1 - wide):.2f}"\n'
+        f'upper = "{middle * (1 + wide):.2f}"\nintervals = {chance.choice([10, 40, 90])}\n'
+        f'size = {{ base = "{chance.choice(["0.1", "1.5"])}" }}\n[window]\nlive_orders = {chance.choice([6, 27])}\n'
+        f'[orders]\norder_life = "{chance.choice(["0", "1h"])}"\n'
+    )
+    setting = Setting(
+        spec=SPEC,
+        fills=FillRules(model=chance.choice(["touch", "through", "queue"])),
+        latency_ns=chance.choice([0, 400, 20_000]) * NS_PER_MS,
+        deposit_e6=chance.choice([500, 10**6]) * E6,
+    )
+
+    skipping, plain = (run(parse_grid(text), text, part, setting, engine=engine) for engine in ENGINES)
+
+    assert list(skipping.events()) == list(plain.events())
+    assert len(plain.events()) > 50
 
 
 def _keeper_fees(ran: Run) -> list[int]:

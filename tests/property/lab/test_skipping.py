@@ -56,7 +56,7 @@ def circumstances(draw: st.DrawFn) -> tuple[Setting, dict[str, object]]:
         enforce_margin=draw(st.booleans()),
         spread_bps=draw(st.sampled_from([0, 4])),
     )
-    changes = {
+    changes: dict[str, object] = {
         "live_orders": draw(st.sampled_from([3, 8, 28])),
         "hysteresis": draw(st.integers(0, 2)),
         "roll_interval_ns": draw(st.sampled_from([0, 5 * NS_PER_S])),
@@ -99,12 +99,20 @@ def test_the_books_prove_themselves_after_any_tape(tape: Columns) -> None:
     assert not ran.lab.execution.account("main").differs
 
 
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=3_000), st.data())
-@settings(max_examples=100, deadline=None)
-def test_the_next_crossing_is_the_first_row_outside(prices: list[int], data: st.DataObject) -> None:
-    first = data.draw(st.integers(0, len(prices)))
-    end = data.draw(st.integers(first, len(prices)))
-    low, high = data.draw(st.integers(0, 61)), data.draw(st.integers(0, 61))
-    expected = next((row for row in range(first, end) if not low < prices[row] < high), end)
+@given(st.integers(1, 3_000), st.integers(0, 2**32), st.integers(0, 6), st.integers(1, 8), st.data())
+@settings(max_examples=200, deadline=None)
+def test_the_next_crossing_is_the_first_row_outside(
+    rows: int, seed: int, low: int, width: int, data: st.DataObject
+) -> None:
+    numbers = np.random.Generator(np.random.PCG64(seed))
+    # Mostly the middle of every band, so that crossings lie far apart, and then all the prices around its two ends.
+    prices = np.where(numbers.random(rows) < 0.01, numbers.integers(0, 16, rows), low + (width + 1) // 2)
+    first = data.draw(st.integers(0, rows))
+    end = data.draw(st.integers(first, rows))
+    index = Crossings(prices.astype(np.int64))
 
-    assert Crossings(np.array(prices, dtype=np.int64)).next_row(first, end, low, high) == expected
+    row = first
+    while row < end:
+        expected = next((at for at in range(row, end) if not low < prices[at] < low + width), end)
+        assert index.next_row(row, end, low, low + width) == expected
+        row = expected + 1

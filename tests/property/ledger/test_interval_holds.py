@@ -5,12 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridkeeper_core.events import AccountSnapshot, Fact, InterestPaid
+from gridkeeper_core.events import AccountSnapshot, Fact, InterestPaid, Side
 from gridkeeper_core.units import E6, E9
 from support.account_history import Venue, adoption, foreign_fill, proven, recorded
 from support.ledger_story import filled, funding, reverted, settled, transferred
 
 AMOUNTS = st.integers(-50 * E6, 50 * E6)
+SIDES: tuple[Side, ...] = ("buy", "sell")
 SIZES = st.integers(1, 3 * E9)
 
 
@@ -23,7 +24,7 @@ def moves(draw: st.DrawFn, slot: int, taken_back: list[int]) -> Fact:
     match kind:
         case "fill" | "revert":
             taken_back.append(slot)
-            side = draw(st.sampled_from(("buy", "sell")))
+            side: Side = draw(st.sampled_from(SIDES))
             size, quote, fee = draw(SIZES), draw(st.integers(0, 400 * E6)), draw(st.integers(-1000, 1000))
             return filled(slot, side, 0, base_e9=size, quote_e6=quote, fee_e6=fee)
         case "foreign":
@@ -94,5 +95,3 @@ def test_the_terms_of_neighbouring_intervals_add_up_to_those_of_both(facts: list
     whole = proven(recorded(facts))
     assert sum(part.left_e6 for part in parts) == whole.left_e6
     assert sum(part.right_e6 for part in parts) == whole.right_e6
-
-

@@ -11,6 +11,7 @@ from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.events import (
     Digested,
     Fact,
+    FeedStarted,
     GridFaulted,
     GridPaused,
     HeldBack,
@@ -192,3 +193,12 @@ def test_a_new_policy_is_recorded_before_the_first_message_it_rules() -> None:
     assert facts[0] == PolicySet(policy=policy)
     assert channels_of(facts) == ["phone"]
     assert channels_of(story.grid(LEFT)) == ["phone"], "and once only"
+
+
+def test_an_alert_is_not_held_back_for_good_news_of_the_same_kind() -> None:
+    story = told_by(Policy(channels=("phone",)))
+    story.tell("prices:sol", FeedStarted(market="sol", source="pyth", first_seq=1))
+
+    (fact,) = received(story, msgspec.structs.replace(ALERT, cause="feed"))
+
+    assert isinstance(fact, Sent)

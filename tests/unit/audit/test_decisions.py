@@ -79,9 +79,9 @@ async def test_what_follows_a_difference_is_still_looked_at(log: list[Recorded])
 async def test_an_event_that_no_decision_leads_to_is_found(log: list[Recorded]) -> None:
     last = next(event for event in reversed(log) if event.stream == "grid:tale")
     invented = msgspec.structs.replace(
-        last, version=last.version + 1, fact=e.OrderGone(
-            intent_id="tale/buy/1/0", why="x", not_before_ns=0, tries=0, reference_e6=0
-        )
+        last,
+        version=last.version + 1,
+        fact=e.OrderGone(intent_id="tale/buy/1/0", why="x", not_before_ns=0, tries=0, reference_e6=0),
     )
 
     found = (await decided(LabRecord([*log, invented])))["strategy"]

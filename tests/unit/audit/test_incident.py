@@ -56,17 +56,19 @@ async def test_a_file_comes_to_the_same_states_as_the_record_it_was_written_from
 ) -> None:
     path, told = written
 
-    report = await replay_file(FileSource(path))
+    report = replay_file(FileSource(path))
 
     assert report.ok
-    assert (report.events, report.prices) == (told.events, told.prices) == (len(story.lab.log), len(PRICES))
+    assert (report.events, report.ticks) == (told.events, told.ticks) == (len(story.lab.log), len(PRICES))
     digests = FileSource(path).end().digests
     assert digests["strategy"] == story.lab.strategy.digests()
     assert digests["execution"] == story.lab.execution.digests()
     assert digests["ledger"] == story.lab.ledger.digests()
 
 
-async def test_the_same_record_gives_the_same_bytes(story: Story, written: tuple[Path, Written], tmp_path: Path) -> None:
+async def test_the_same_record_gives_the_same_bytes(
+    story: Story, written: tuple[Path, Written], tmp_path: Path
+) -> None:
     again, record = tmp_path / "again.gz", LabRecord(story.lab.log)
     await write_incident(record, await about(record, "tale"), prices(), EVER, again)
     assert again.read_bytes() == written[0].read_bytes()
@@ -84,7 +86,7 @@ async def test_a_changed_line_is_refused(written: tuple[Path, Written], line: in
     path.write_bytes(gzip.compress(b"".join(lines)))
 
     with pytest.raises(GridkeeperError) as refusal:
-        await replay_file(FileSource(path))
+        replay_file(FileSource(path))
 
     assert refusal.value.code in ("BAD_FILE", "CHAIN_BROKEN")
 
@@ -129,7 +131,7 @@ async def test_an_incident_ends_where_it_was_asked_to(story: Story, tmp_path: Pa
 
     await write_incident(record, await about(record, "tale"), prices()[:4], (0, to_ns), path)
 
-    assert (await replay_file(FileSource(path))).ok
+    assert replay_file(FileSource(path)).ok
     assert (await past_at(FileSource(path), read_moment("2100-01-01"))).newest_ns == to_ns
 
 

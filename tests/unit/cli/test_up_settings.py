@@ -10,12 +10,20 @@ import msgspec
 import pytest
 
 from gridkeeper_cli.access import Access
+from gridkeeper_cli.account_file import check_signers
 from gridkeeper_cli.child_plan import SERVICES, Servers, Wishes, plan_children, settle_ports
 from gridkeeper_cli.demo import example_text, make_demo_files
-from gridkeeper_cli.gridkeeper_toml import Configuration, NotifyEntry, parse_configuration, read_configuration
+from gridkeeper_cli.gridkeeper_toml import (
+    Configuration,
+    NotifyEntry,
+    Profile,
+    check_profile,
+    parse_configuration,
+    read_configuration,
+)
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.grid.parse import parse_grid
-from gridkeeper_drift.keys import load_signer
+from gridkeeper_drift.keys import load_signer, make_key_file
 from gridkeeper_runtime.supervisor import ChildSpec
 
 ACCOUNT = '[accounts.main]\nauthority = "A"\nsigner = "file:/k"\n'
@@ -24,7 +32,9 @@ ACCESS = Access(
     seeds={service: f"SU-{service}" for service in SERVICES},
     passwords={f"{service}_0": f"password-of-{service}" for service in SERVICES},
 )
-SERVERS = Servers(nats_port=4222, postgres_url="postgresql://gridkeeper:of-the-admin@127.0.0.1/gridkeeper", access=ACCESS)
+SERVERS = Servers(
+    nats_port=4222, postgres_url="postgresql://gridkeeper:of-the-admin@127.0.0.1/gridkeeper", access=ACCESS
+)
 PORTS = {name: 20_000 + number for number, name in enumerate((*SERVICES, "rpc"))}
 
 
@@ -46,7 +56,15 @@ def configuration(source: str = "synthetic") -> Configuration:
         (ACCOUNT + "sub_account = true\n" + FEEDS, "BAD_VALUE", "accounts[...].sub_account"),
         (ACCOUNT + 'venue = "velocity"\n' + FEEDS, "BAD_VALUE", "accounts.main.venue"),
         (ACCOUNT.replace("main", "Main") + FEEDS, "BAD_ID", "accounts"),
-        (ACCOUNT + '[feeds]\nSOL-PERP = "pyth"\n', "BAD_VALUE", "feeds.SOL-PERP"),
+        (ACCOUNT + '[feeds]\nSOL-PERP = "weather"\n', "BAD_VALUE", "feeds.SOL-PERP"),
+        (ACCOUNT.replace("file:/k", "/k") + FEEDS, "BAD_VALUE", "accounts.main.signer"),
+        (ACCOUNT + 'rpc = "mainnet"\n' + FEEDS, "BAD_VALUE", "accounts.main.rpc"),
+        (ACCOUNT + 'rpc2 = "ws://x"\n' + FEEDS, "BAD_VALUE", "accounts.main.rpc2"),
+        (ACCOUNT + "sub_account = 65536\n" + FEEDS, "BAD_VALUE", "accounts.main.sub_account"),
+        (ACCOUNT + "rate_limit = -1\n" + FEEDS, "BAD_VALUE", "accounts.main.rate_limit"),
+        (ACCOUNT + 'max_gross = "much"\n' + FEEDS, "BAD_NUMBER", "accounts.main.max_gross"),
+        (ACCOUNT + FEEDS + '[sandbox]\nfill_model = "kind"\n', "BAD_VALUE", "sandbox.fill_model"),
+        (ACCOUNT + FEEDS + '[prices]\nhermess = "x"\n', "UNKNOWN_KEY", "prices.hermess"),
         (ACCOUNT + '[feeds]\nSOL = "synthetic"\n', "BAD_VALUE", "feeds"),
         (ACCOUNT + '[feeds]\nSOL-PERP = "replay:gone.csv"\n', "BAD_FILE", "feeds.SOL-PERP"),
     ],
@@ -159,6 +177,77 @@ def test_an_account_on_a_real_endpoint_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(GridkeeperError, match=r"accounts\.main\.rpc"):
         plan_children(tmp_path, Wishes(), real, PORTS, SERVERS)
+
+
+REAL = ACCOUNT + 'rpc = "https://rpc.example.org/token"\nrpc2 = "https://two.example.org"\nowner_key = true\n'
+OTHER = '[accounts.other]\nauthority = "B"\nsigner = "file:/k"\nsub_account = 1\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "profile", "field"),
+    [
+        (ACCOUNT + FEEDS, "drift", "accounts.main.rpc"),
+        (REAL + FEEDS, "paper", "accounts.main.rpc"),
+        (REAL + FEEDS, "drift", "feeds.SOL-PERP"),
+        (REAL + OTHER + '[feeds]\nSOL-PERP = "drift"\n', "drift", "accounts.other.rpc"),
+        (
+            REAL + OTHER + 'rpc = "https://three.example.org"\n[feeds]\nSOL-PERP = "drift"\n',
+            "drift",
+            "accounts.other.rpc",
+        ),
+        (ACCOUNT + '[feeds]\nSOL-PERP = "drift"\n', "paper", "prices.rpc"),
+    ],
+)
+def test_a_configuration_that_does_not_suit_the_profile_is_refused_by_name(
+    text: str, profile: Profile, field: str
+) -> None:
+    with pytest.raises(GridkeeperError) as refused:
+        check_profile(parse_configuration(text, Path("/x/g.toml")), profile)
+
+    assert refused.value.field == field
+    assert "token" not in str(refused.value)
+
+
+def test_on_a_real_endpoint_there_is_no_sandbox_and_all_is_read_there(tmp_path: Path) -> None:
+    text = REAL + 'rate_limit = 7\npriority_fee = "recent:5000"\n[feeds]\nSOL-PERP = "drift"\n'
+    real = parse_configuration(text, Path("/x/g.toml"))
+
+    children = plan_children(tmp_path, Wishes(profile="drift"), real, PORTS, SERVERS)
+
+    execution = {key.removeprefix("GRIDKEEPER_EXECUTION_"): value for key, value in children["execution"].env.items()}
+    assert "sandbox" not in children
+    assert execution["RPC_URL"] == "https://rpc.example.org/token"
+    assert execution["RPC2_URL"] == "https://two.example.org"
+    assert (execution["REQUESTS_PER_S"], execution["PRIORITY_FEE"]) == ("7", "recent:5000")
+    assert json.loads(execution["ACCOUNTS"])["main"]["owner_key"] is True
+    assert children["price_feed"].env["GRIDKEEPER_PRICE_FEED_RPC_URL"] == "https://rpc.example.org/token"
+    assert "token" not in repr(real)
+
+
+def test_a_scenario_reaches_the_sandbox_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    scenario = tmp_path / "faults.toml"
+    with pytest.raises(GridkeeperError, match="scenario"):
+        plan_children(tmp_path, Wishes(scenario=scenario), configuration(), PORTS, SERVERS)
+
+    scenario.touch()
+    text = ACCOUNT + FEEDS + '[sandbox]\nfill_model = "touch"\nspread_bps = 4\n'
+    with_sandbox = parse_configuration(text, Path("/x/g.toml"))
+    sandbox = plan_children(tmp_path, Wishes(scenario=scenario), with_sandbox, PORTS, SERVERS)["sandbox"].env
+
+    told = [sandbox[f"GRIDKEEPER_SANDBOX_{name}"] for name in ("SCENARIO", "FILL_MODEL", "SPREAD_BPS")]
+    assert told == [str(scenario), "touch", "4"]
+
+
+def test_an_owner_s_key_on_a_real_endpoint_needs_to_be_allowed(tmp_path: Path) -> None:
+    key = tmp_path / "key.json"
+    authority = make_key_file(key)
+    account = f'[accounts.main]\nauthority = "{authority}"\nsigner = "file:{key}"\n'
+    real = account + 'rpc = "https://rpc.example.org"\n'
+
+    check_signers(parse_configuration(account + FEEDS, Path("/x/g.toml")))
+    check_signers(parse_configuration(real + "owner_key = true\n" + FEEDS, Path("/x/g.toml")))
+    with pytest.raises(GridkeeperError, match=r"SIGNER_IS_OWNER.*accounts\.main\.signer"):
+        check_signers(parse_configuration(real + FEEDS, Path("/x/g.toml")))
 
 
 def test_each_market_is_fed_in_its_own_ticks(tmp_path: Path) -> None:

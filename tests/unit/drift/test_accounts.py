@@ -9,7 +9,6 @@ from solders.pubkey import Pubkey
 
 from gridkeeper_drift.codecs import idl
 from gridkeeper_drift.codecs.accounts import (
-    OraclePrice,
     PerpMarketRead,
     decode_account,
     deposit_e6,
@@ -19,6 +18,7 @@ from gridkeeper_drift.codecs.accounts import (
     venue_account,
 )
 from gridkeeper_drift.codecs.idl import CodecError
+from gridkeeper_drift.codecs.oracles import OraclePrice
 from gridkeeper_drift.codecs.user import (
     OrderSlot,
     PerpSlot,

@@ -15,11 +15,12 @@ from solders.instruction import AccountMeta
 from solders.pubkey import Pubkey
 from spl.token.constants import ASSOCIATED_TOKEN_PROGRAM_ID, TOKEN_PROGRAM_ID
 
+from gridkeeper_core.events import Side
 from gridkeeper_core.venue.records import PlaceOrder
 from gridkeeper_drift.codecs import addresses, idl, instructions
 from gridkeeper_drift.codecs.idl import CodecError
 from gridkeeper_drift.codecs.instructions import MarketAccounts, Trader
-from support.drift_data import recorded_accounts, recorded_events
+from support.drift_data import recorded_accounts, recorded_events, recorded_orders
 
 # anchorpy makes its enums with an argument that attrs is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:The `repr_ns` argument:DeprecationWarning")
@@ -194,6 +195,28 @@ def test_an_instruction_is_read_back_as_plain_data() -> None:
     assert (second["order_type"], second["trigger_price"], second["trigger_condition"], second["bit_flags"]) == (
         "TriggerMarket", 140_000_000, "Below", 1,
     )  # fmt: skip
+
+
+def test_five_hundred_recorded_orders_are_read_back_by_us_and_by_anchorpy(coder: Coder) -> None:
+    rows = recorded_orders()
+    assert len(rows) == 500
+    for row in rows:
+        side: Side = "buy" if row["direction"] == "Long" else "sell"
+        index, size_e9, price_e6 = (int(row[name]) for name in ("market_index", "base_amount_1e9", "price_1e6"))
+        order = PlaceOrder(user_order_id=0, market_index=index, side=side, price_e6=price_e6, size_e9=size_e9,
+                           post_only="none", immediate_or_cancel=True)  # fmt: skip
+        built = instructions.place_and_take(TRADER, order, [MarketAccounts(index, ORACLE)], QUOTE_ORACLE)
+        keys = [meta.pubkey for meta in built.accounts]
+        read = instructions.parse_instruction(built.program_id, built.data, keys)
+        assert read is not None
+        assert read.name == row["instruction"]
+        params = read.arguments["params"]
+        told = (params["direction"], params["market_index"], params["base_asset_amount"], params["price"])
+        assert told == (row["direction"], index, size_e9, price_e6)
+        assert read.accounts["user"] == TRADER.user
+        theirs = coder.instruction.parse(bytes(built.data)).data.params
+        assert (theirs.market_index, theirs.base_asset_amount, theirs.price) == (index, size_e9, price_e6)
+        assert type(theirs.direction).__name__ == row["direction"]
 
 
 def test_instructions_of_others_are_left_alone_and_unknown_ones_refused() -> None:

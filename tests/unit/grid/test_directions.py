@@ -8,7 +8,7 @@ import pytest
 
 from gridkeeper_core import events as e
 from gridkeeper_core.grid.state import gap_of
-from gridkeeper_core.inputs import PauseGrid, ProposeGrid, ResumeGrid, StopGrid
+from gridkeeper_core.inputs import HaltAccount, PauseGrid, ProposeGrid, ResumeAccount, ResumeGrid, StopGrid
 from gridkeeper_core.ledger.marks import lines_at, result_at
 from gridkeeper_core.units import E6, E9, NS_PER_S
 from gridkeeper_core.venue.state import FillRules
@@ -208,3 +208,12 @@ def test_a_waiting_grid_can_be_stopped_and_gives_its_slots_back() -> None:
 
     assert story.grid.status == "stopped"
     assert story.lab.execution.account("main").reservations == {}
+
+
+def test_a_waiting_grid_does_not_open_while_its_account_is_halted() -> None:
+    story = Story(start_trigger_e6=103 * E6).opened_at(105.2).command(HaltAccount(), "account:main")
+
+    story.price(102.9)
+    assert (story.grid.status, sorted(story.grid.pauses)) == ("armed", ["ACCOUNT_HALTED", "WAITING_TRIGGER"])
+    story.command(ResumeAccount(), "account:main")
+    assert (story.grid.status, story.grid.pauses, len(story.resting())) == ("open", {}, 10)

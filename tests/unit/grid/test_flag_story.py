@@ -6,9 +6,9 @@ import pytest
 
 from gridkeeper_core import events as e
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_core.inputs import FlagGrid, StopGrid
-from gridkeeper_core.units import E9
-from support.story import Story
+from gridkeeper_core.inputs import EditGrid, FlagGrid, StopGrid
+from gridkeeper_core.units import E6, E9, NS_PER_S
+from support.story import Story, config
 
 DAY_S = 86_400
 
@@ -35,6 +35,15 @@ def test_a_shadow_grid_that_goes_live_has_all_its_orders() -> None:
     assert story.resting() == before
 
 
+def test_an_edited_shadow_grid_has_its_new_orders_at_once() -> None:
+    story = Story().opened_at(105.2).command(FlagGrid(flag="shadow"))
+
+    story.command(EditGrid(config=config(lower_e6=96 * E6), source="lower"))
+
+    # Ten cells, but the gap has no order: all others want one.
+    assert len([order for order in story.grid.orders.values() if order.shadow]) == 10
+
+
 def test_a_shadow_grid_can_be_stopped() -> None:
     story = Story().opened_at(105.2).price(103.9).command(FlagGrid(flag="shadow"))
     story.command(StopGrid(close=True)).price(103.9)
@@ -59,6 +68,15 @@ def test_a_canary_trades_a_small_part_and_reverts_by_itself() -> None:
     assert not story.lab.execution.account("main").differs
 
 
+def test_a_canary_ends_in_time_though_no_price_comes() -> None:
+    story = Story().opened_at(105.2).command(FlagGrid(flag="canary"))
+
+    story.lab.advance(story.now_ns + DAY_S * NS_PER_S)
+
+    assert story.grid.memory.flag == "live"
+    assert min(story.grid.sizes_e9) == E9
+
+
 def test_a_canary_under_the_minimum_is_refused_and_says_what_would_do() -> None:
     story = Story(size_base_e9=E9 // 10).opened_at(105.2)
     before = story.grid
@@ -75,3 +93,14 @@ def test_a_canary_under_the_minimum_is_refused_and_says_what_would_do() -> None:
 def test_the_same_flag_twice_is_said_once() -> None:
     story = Story().opened_at(105.2).command(FlagGrid(flag="canary")).command(FlagGrid(flag="canary"))
     assert len(story.facts(e.GridFlagged)) == 1
+
+
+def test_stops_stay_on_the_venue_while_a_grid_with_a_position_is_in_shadow() -> None:
+    story = Story(stop_low_e6=95 * E6, live_orders=27, reserve=5).opened_at(105.2).price(103.9).price(103.9)
+    stops = [order for order in story.grid.orders.values() if order.kind == "stop-low"]
+    assert len(stops) == 1
+
+    story.command(FlagGrid(flag="shadow"))
+
+    assert [order.unwanted for order in story.grid.orders.values() if order.kind == "stop-low"] == [""]
+    assert not [order for order in story.grid.orders.values() if not order.shadow and order.kind != "stop-low"]

@@ -192,9 +192,7 @@ def test_a_stale_price_pauses_by_itself_and_a_fresh_one_resumes() -> None:
 
 
 def test_the_loss_limit_trips_cancels_everything_and_a_person_resumes() -> None:
-    story = Story(
-        risk_enabled=True, capital_e6=100 * E6, max_drawdown_e4=500, cool_down_ns=0, pump_move_e4=10_000
-    ).opened_at(105.2)
+    story = Story(risk_enabled=True, capital_e6=100 * E6, max_drawdown_e4=500, cool_down_ns=0).opened_at(105.2)
 
     story.price(101.5)  # three bought at 104, 103, 102 are worth 4.50 less: under the limit of 5.00
     assert "red" not in tiers(story)

@@ -82,7 +82,7 @@ def test_a_stop_behind_the_liquidation_is_refused_with_both_prices() -> None:
 
 def test_funding_is_paid_by_longs_and_unknown_without_a_rate() -> None:
     # 0.001 % an hour of 1 * 90 = 0.0216 a day; the short of 2 at 120 receives 0.0576.
-    known = made(costs=Costs(funding_hour_e9=10_000))
+    known = made(costs=Costs(paid_hour_e9=10_000))
 
     assert (known.at_lower.funding_day_e6, known.at_upper.funding_day_e6) == (-21_600, 57_600)
     assert made().at_lower.funding_day_e6 is None
@@ -122,11 +122,15 @@ def test_in_an_empty_account_search_and_formula_agree() -> None:
 
     formula = long_liquidation_e6(2 * E9, 200 * E6, 40 * E6, 500)
     found = searched_liquidation_e6(2 * E9, -200 * E6, SPEC, rest)
-    assert formula is not None and found is not None and abs(found - formula) <= 2
+    assert formula is not None
+    assert found is not None
+    assert abs(found - formula) <= 2
 
     formula = short_liquidation_e6(2 * E9, 200 * E6, 40 * E6, 500)
     found = searched_liquidation_e6(-2 * E9, 200 * E6, SPEC, rest)
-    assert formula is not None and found is not None and abs(found - formula) <= 2
+    assert formula is not None
+    assert found is not None
+    assert abs(found - formula) <= 2
 
 
 def test_other_positions_move_the_liquidation_price_and_it_says_how_it_was_found() -> None:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from gridkeeper_core import events as e
-from gridkeeper_core.grid import rules
+from gridkeeper_core.grid.reasons import words_of
+from gridkeeper_core.grid.state import ORACLE_DIVERGES, ORACLE_UNCERTAIN, PUMP, RISK
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.units import E6
 from support.story import MARKET, Story
 
 
-def watched(**changes: object) -> Story:
-    settings: dict[str, object] = {"risk_enabled": True, "max_drawdown_e4": 10_000, "capital_e6": 10_000 * E6}
+def watched(**changes: Any) -> Story:
+    settings: dict[str, Any] = {
+        "risk_enabled": True,
+        "max_drawdown_e4": 10_000,
+        "capital_e6": 10_000 * E6,
+        "pump_move_e4": 150,
+    }
     return Story(**(settings | changes)).opened_at(105.2)
 
 
@@ -31,6 +41,14 @@ def test_a_move_of_more_than_one_and_a_half_percent_within_a_minute_pauses_for_f
     story.price(106.9, after_s=1)
     assert story.resting()
     assert story.grid.pauses == {}
+
+
+def test_a_grid_that_follows_the_price_is_guarded_and_one_that_stays_is_not() -> None:
+    following = watched(pump_move_e4=None, trail_up_limit_e6=200 * E6).price(106.9, after_s=20)
+    staying = watched(pump_move_e4=None).price(106.9, after_s=20)
+
+    assert len(pumps(following)) == 1
+    assert pumps(staying) == []
 
 
 def test_the_same_move_over_more_than_a_minute_is_none() -> None:
@@ -97,5 +115,7 @@ def test_a_market_far_from_its_oracle_keeps_new_orders_back() -> None:
     assert story.grid.pauses == {}
 
 
-def test_every_pause_of_these_rules_says_how_it_ends() -> None:
-    assert set(rules.WAYS_BACK) == {"RISK", "PUMP", "ORACLE_UNCERTAIN", "ORACLE_DIVERGES"}
+@pytest.mark.parametrize("code", [RISK, PUMP, ORACLE_UNCERTAIN, ORACLE_DIVERGES])
+def test_every_pause_of_these_rules_says_in_words_how_it_ends(code: str) -> None:
+    words = words_of(code)
+    assert "goes on by itself" in words or "gridkeeper grid resume" in words

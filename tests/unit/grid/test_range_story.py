@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gridkeeper_core import events as e
@@ -85,7 +87,7 @@ def test_closing_gives_up_everything_and_stops() -> None:
 
 @pytest.mark.parametrize("policy", ["hold", "trail", "reduce"])
 def test_after_the_price_is_back_the_grid_trades_on_both_sides(policy: str) -> None:
-    trail = {"trail_down_limit_e6": 90 * E6} if policy == "trail" else {}
+    trail: dict[str, Any] = {"trail_down_limit_e6": 90 * E6} if policy == "trail" else {}
     story = Story(range_below=policy, **trail).opened_at(105.2).prices(99.9, 97.2, 96.1, 98, 99.2, 101.3)
 
     assert story.prices_of("buy")

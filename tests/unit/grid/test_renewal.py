@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gridkeeper_core import events as e
+from gridkeeper_core.grid.reasons import level_reasons
 from gridkeeper_core.inputs import PauseGrid
 from gridkeeper_core.units import E6, NS_PER_S
 from support.story import Story
@@ -77,6 +78,17 @@ def test_a_spent_budget_holds_renewals_back_until_the_next_day_and_says_so() -> 
     # The day after: whatever ran out meanwhile is back, and the window is renewed again.
     story.price(120.2, after_s=86_400).price(120.3)
     assert len(story.resting()) == 28
+
+
+def test_a_level_the_budget_keeps_without_an_order_says_so() -> None:
+    # One transaction a day, which the opening was: the window does not follow the price any more.
+    story = Story(upper_e6=140 * E6, intervals=40, live_orders=4, sol_budget_lamports=10_000).opened_at(120.2)
+    story.prices(121.1, 122.1)
+
+    newest = story.lab.strategy.newest_price("SOL-PERP")
+    codes = {row.price_e6 // E6: row.code for row in level_reasons(story.grid, newest, story.now_ns)}
+    assert (codes[123], codes[124]) == ("SOL_BUDGET", "SOL_BUDGET")
+    assert [type(fact).__name__ for fact in story.facts(e.BudgetSpent)] == ["BudgetSpent"]
 
 
 def test_fills_are_answered_whatever_the_budget_says() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gridkeeper_core import events as e
@@ -15,9 +17,9 @@ from support.story import Story
 HOUR_S = 3600
 
 
-def guarded(**changes: object) -> Story:
+def guarded(**changes: Any) -> Story:
     """100 to 110, 100.00 of capital, a tenth of it may be lost: yellow at 5.00, orange at 7.50, red at 10.00."""
-    settings: dict[str, object] = {
+    settings: dict[str, Any] = {
         "risk_enabled": True,
         "capital_e6": 100 * E6,
         "max_drawdown_e4": 1_000,
@@ -48,6 +50,18 @@ def test_orange_leaves_only_orders_that_reduce() -> None:
     # Long by four: the four nearest sells, and no fifth that would go short.
     assert story.prices_of("sell") == [102, 103, 104, 105]
     assert story.grid.position_e9 == 4 * E9
+
+
+def test_what_was_sold_in_orange_is_not_bought_again() -> None:
+    # 70.00 may be lost: orange at 52.50, over at 28.00. Ten are bought, from 104 down to 95, for 995.00.
+    story = guarded(lower_e6=90 * E6, intervals=20, max_drawdown_e4=7_000).price(94.1)
+    assert trips(story)[-1] == ("orange", "max_drawdown_e6")
+
+    story.price(96.1)  # one is sold at 96; the other nine are worth 864.90
+
+    assert story.grid.position_e9 == 9 * E9
+    assert story.grid.memory.tier == "orange"
+    assert story.prices_of("buy") == []
 
 
 def test_orange_ends_by_itself_once_the_drawdown_is_small_again() -> None:
@@ -92,7 +106,7 @@ def test_after_a_trip_and_a_resume_levels_and_books_are_right() -> None:
     story = guarded(cool_down_ns=0).price(99.6).price(102.4)
     story.command(ResumeGrid())
 
-    # Bought down to 100, so the five lower cells are full; at 102.40 those above sell, those below wait for their level.
+    # Bought down to 100, so the five lower cells are full; at 102.40 those above sell, those below wait.
     assert story.prices_of("sell") == [103, 104, 105, 106, 107, 108, 109, 110]
     story.price(110.2)
     assert story.grid.position_e9 == -3 * E9

@@ -10,8 +10,10 @@ from gridkeeper_core.events import (
     InterestPaid,
     KeeperFeeCharged,
     Liquidated,
+    ProofChecked,
     TransactionFailed,
     TransactionLanded,
+    TransactionReverted,
 )
 from gridkeeper_core.ledger.interval import IntervalProof, Snap, window_of
 from gridkeeper_core.ledger.machine import LedgerMachine
@@ -203,3 +205,22 @@ def test_what_a_transaction_paid_beyond_its_signature_is_the_priority_fee() -> N
     fold = SolFold(window)
     fold.take(2, recorded([TransactionLanded(signature="t", slot=2, fee_lamports=12_000)], "tx:main")[0])
     assert {term.name: term.lamports for term in fold.proof().terms} == {"fees": -5_000, "priority fees": -7_000}
+
+
+def test_a_transaction_that_left_the_chain_paid_nothing_and_one_that_landed_again_paid_once() -> None:
+    landed, gone = TransactionLanded(signature="t", slot=2, fee_lamports=5_000), TransactionReverted(signature="t")
+    for facts, paid in (((landed, gone), 0), ((landed, gone, landed), -5_000)):
+        fold = SolFold(window_of([snap(1), snap(9)], None, None))
+        for number, event in enumerate(recorded(facts, "tx:main"), start=2):
+            fold.take(number, event)
+        assert sum(term.lamports for term in fold.proof().terms) == paid
+
+
+def test_the_running_proof_counts_adoptions_and_fills_of_no_grid_too() -> None:
+    story, venue = Story(LedgerMachine()), Venue()
+    story.account(venue.snapshot(0, 100))
+    for fact in (foreign_fill(1, base_e9=E9, quote_e6=99 * E6, fee_e6=7), adoption(-E9, 98 * E6, 5, 2)):
+        venue.apply(fact)
+        assert story.account(fact)
+    proof = story.account(venue.snapshot(3, 120))
+    assert [fact.residual_e6 for fact in proof if isinstance(fact, ProofChecked)] == [0]

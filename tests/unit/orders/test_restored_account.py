@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from gridkeeper_core import events as e
-from gridkeeper_core.inputs import AccountBooted, EventSeen
+from gridkeeper_core.inputs import AccountBooted, AdoptAccount, EventSeen, SettleAccount
 from gridkeeper_core.orders.machine import ExecutionMachine
+from gridkeeper_core.orders.rules import AccountRules
 from gridkeeper_core.record import GENESIS, Recorded
-from gridkeeper_core.units import NS_PER_S
+from gridkeeper_core.units import E6, NS_PER_S
 from gridkeeper_core.venue import records as r
-from support.desk import Desk, order, placed
+from support.desk import Desk, cancel, fill, order, placed, venue_order
 
 MINUTE_NS = 60 * NS_PER_S
 
@@ -22,8 +24,7 @@ def unsigned(roll: r.Roll) -> r.Signed | None:
 def restored(desk: Desk) -> ExecutionMachine:
     """A machine that has read what the desk recorded, and nothing else."""
     machine = ExecutionMachine(unsigned)
-    for fact in desk.facts:
-        stream = "market:drift:0" if isinstance(fact, e.MarketSeen) else "account:main"
+    for fact, stream in zip(desk.facts, desk.streams, strict=True):
         machine.restore(
             Recorded(stream=stream, version=1, ts_ns=desk.now_ns, cause="", thread="", prev=GENESIS, fact=fact)
         )
@@ -60,3 +61,32 @@ def test_an_account_that_was_never_booted_signs_nothing() -> None:
     event = Recorded(stream="grid:tale", version=9, ts_ns=desk.now_ns, cause="", thread="", prev=GENESIS, fact=wanted)
     drafts = machine.accept(EventSeen(now_ns=desk.now_ns, event=event))
     assert [type(draft.fact) for draft in drafts] == [e.OrdersQueued]
+
+
+def eventful() -> Desk:
+    """A life with a guard, a warning, a foreign order, a settlement, a fill and a cancel undone, an orphan, a break."""
+    desk = Desk(rules=AccountRules(watches_sol=True, watches_clock=True))
+    buy, sell = "tale/buy/4/0", "tale/sell/5/0"
+    desk.want(order(buy, 104), order(sell, 106))
+    desk.landed(placed(desk, buy, 7), replace(placed(desk, sell, 8), index=1), finalized=False)
+    desk.seen("k1", fill(7, 1, 1.0, 1.0), finalized=False, ours=False)
+    desk.command(SettleAccount())
+    desk.landed(r.SettleRecord(index=0, market_index=0, quote_e6=500), finalized=False)
+    desk.vanished("k1")
+    desk.want(unwanted=(sell,))
+    desk.landed(cancel(8), finalized=False)
+    desk.vanished(desk.facts[-1].signature if hasattr(desk.facts[-1], "signature") else "s3")
+    desk.market(status="paused")
+    sleeping = replace(venue_order(8), side="sell", price_e6=106 * E6)
+    desk.read(slot=300, orders=(sleeping, venue_order(50, user_order_id=9)), lamports=50_000_000)
+    desk.read(slot=301, orders=(sleeping,), block_time_s=desk.now_ns // NS_PER_S + 60)
+    desk.command(AdoptAccount())
+    desk.read(slot=302, orders=(sleeping,), cursor_slot=200)
+    return desk
+
+
+def test_whatever_happened_the_record_alone_gives_the_same_account() -> None:
+    desk = eventful()
+    machine = restored(desk)
+    assert machine.account("main") == desk.account
+    assert len({type(fact) for fact in desk.facts}) > 20

@@ -41,8 +41,21 @@ def test_only_the_fill_that_is_gone_is_taken_back() -> None:
     desk.seen("k2", fill(7, 2, 0.6, 1.0), finalized=False, ours=False)
     assert BUY not in desk.account.attempts
     desk.vanished("k2")
-    assert desk.account.attempts[BUY].filled_e9 == 400_000_000
     assert desk.account.positions[0].base_e9 == 400_000_000
+
+
+def test_an_order_that_a_lost_fill_had_closed_is_cancelled_before_its_intent_is_placed_again() -> None:
+    desk = resting()
+    desk.seen("k1", fill(7, 1, 1.0, 1.0), finalized=False, ours=False)
+    desk.vanished("k1")
+    assert desk.account.orphans[7].left_e9 == E9
+    desk.want(order(BUY, 104))
+    assert desk.rolls[-1].cancel_order_ids == (7,)
+    assert not desk.rolls[-1].places
+    assert kinds(desk.landed(cancel(7))) == ["TransactionLanded", "OrphanGone"]
+    desk.read(slot=101)
+    (again,) = desk.rolls[-1].places
+    assert again.price_e6 == 104 * E6
 
 
 def test_a_fill_that_lands_again_under_the_same_number_is_taken_again() -> None:

@@ -50,7 +50,7 @@ def access_of(service: str, shard: int = 0) -> Access:
         subscribe.append(names.PX_SUBJECTS)
     if service == "price_feed":
         publish += [names.PX_SUBJECTS, CLOCK_SUBJECT, _MARKET_REQUESTS, *_looking(names.PX_STREAM)]
-        publish += [names.query_subject(shard, other, "quiet") for other in DECIDING]
+        publish += [names.query_subject(shard, other, "quiet") for other in (*DECIDING, "sandbox")]
         publish.append(names.query_subject(shard, "execution", "poll"))
         subscribe.append(_TAPE_RUN)
     if service == "sandbox":

@@ -140,7 +140,11 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account as execution sees it."""
+    """An account as execution sees it.
+
+    `guards` and `warnings` say what a standing check found, `differences` what venue and record say differently, and
+    `foreign_orders` are the ids of open orders that no intent explains.
+    """
 
     alias: str
     phase: str
@@ -153,6 +157,10 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     positions: tuple[PositionView, ...]
     grids: tuple[str, ...]
     lamports_spent: int
+    guards: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
+    foreign_orders: tuple[int, ...] = ()
 
 
 class Heads(msgspec.Struct, frozen=True, kw_only=True):

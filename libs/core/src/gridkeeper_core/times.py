@@ -22,6 +22,8 @@ def parse_time_ns(text: str, field: str) -> int:
     if unix := _UNIX.fullmatch(stripped):
         return _unix_ns(unix[1], unix[2] or "")
     try:
+        if stripped.isdigit():  # twenty digits and more are no compact date either
+            raise ValueError(stripped)
         moment = datetime.fromisoformat(_FINER_THAN_US.sub(r"\1", stripped.removesuffix(" UTC")))
     except ValueError as error:
         raise GridkeeperError("BAD_VALUE", field=field, value=text[:80], expected=_EXPECTED) from error

@@ -58,12 +58,13 @@ async def serving_agent(path: Path, signer: Signer, policy: AgentPolicy, told: T
 async def _answer(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, signer: Signer, policy: AgentPolicy, told: Told
 ) -> AgentAnswer:
+    # Read before anything is refused: a socket closed over unread bytes would lose the answer on its way.
+    async with asyncio.timeout(_LINE_WITHIN_S):
+        line = await reader.readline()
     uid = _peer_uid(writer.get_extra_info("socket"))
     if uid != os.geteuid():
         told(f"Refused: user {uid} is not user {os.geteuid()}.")
         return AgentAnswer(refused="you are another user")
-    async with asyncio.timeout(_LINE_WITHIN_S):
-        line = await reader.readline()
     try:
         request = msgspec.json.decode(line, type=AgentRequest)
         if not request.message:

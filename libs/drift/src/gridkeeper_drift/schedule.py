@@ -6,6 +6,8 @@ import asyncio
 import heapq
 from enum import IntEnum
 
+_SHORTEST_WAIT_S = 0.001
+
 
 class Priority(IntEnum):
     """Cancelling comes before placing, both before the proof of what they led to, and reading comes last."""
@@ -54,7 +56,8 @@ class RequestScheduler:
             self._timer.cancel()
             self._timer = None
         if self._waiting:
-            at = max(self._not_before, now + max(0.0, 1 - self._tokens) / self._per_second)
+            # Rounding may leave a wait too short to move the clock, and then the token would never be whole.
+            at = max(self._not_before, now + max(_SHORTEST_WAIT_S, (1 - self._tokens) / self._per_second))
             self._timer = asyncio.get_running_loop().call_at(at, self._release)
 
     def _fill(self, now: float) -> None:

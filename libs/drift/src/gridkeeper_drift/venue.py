@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -22,6 +22,7 @@ from gridkeeper_drift.codecs.instructions import MarketAccounts, Trader
 from gridkeeper_drift.codecs.oracles import OraclePrice
 from gridkeeper_drift.endpoint import EndpointChange
 from gridkeeper_drift.failure import RpcRefusedError, RpcUnreachableError
+from gridkeeper_drift.hints import AccountHints
 from gridkeeper_drift.patience import Patience
 from gridkeeper_drift.poller import AccountPoller, Poll, WatchedAccount
 from gridkeeper_drift.rpc import MAX_KEYS, RpcClient
@@ -122,6 +123,11 @@ class DriftVenue:
     def has_second_endpoint(self) -> bool:
         """Whether another endpoint can be asked before a difference is believed."""
         return self._second is not None
+
+    def hints(self, on_hint: Callable[[], None]) -> AccountHints:
+        """Calls `on_hint` whenever the websocket says that one of the accounts changed; its `run` is for a task."""
+        users = [str(account.trader.user) for account in self._accounts.values()]
+        return AccountHints(self._rpc.url, users, on_hint)
 
     def endpoint_changes(self) -> list[EndpointChange]:
         """What the breakers of endpoints and of the venue did since this was last called."""

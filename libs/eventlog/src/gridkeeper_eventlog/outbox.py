@@ -53,6 +53,7 @@ class Outbox:
         self._publisher = publisher
         self._patience_s = patience_s
         self._signal = asyncio.Event()
+        self._has_aligned = asyncio.Event()
         self._is_stopping = False
 
     @property
@@ -69,6 +70,13 @@ class Outbox:
         """There may be something to publish."""
         self.waiting_since_s = self.waiting_since_s or time.time()
         self._signal.set()
+
+    async def aligned(self) -> None:
+        """Wait until it is known that the log holds all that was ever published of it.
+
+        Nothing may be decided before: on a log that lost its end, a service would decide what it decided already.
+        """
+        await self._has_aligned.wait()
 
     def stop(self) -> None:
         """End `run` once all that is committed is published."""
@@ -107,6 +115,7 @@ class Outbox:
                 "STORE_BEHIND_EV", field="log", value=last, detail=f"EV holds event {last}; the event store does not."
             )
         self.published_id = last
+        self._has_aligned.set()
 
     async def _publish_some(self) -> bool:
         """Whether a full batch went out, so that there may be more."""

@@ -79,7 +79,8 @@ class Processor:
     `on_committed` gets what each commit recorded, in order, before the futures of its inputs resolve.
     `watcher` is for metrics. `on_poison` is asked when the machine fails on an
     input: it returns drafts that the machine has folded already (then the position moves on), or None to end the
-    service.
+    service. Then what came before the input is committed, so that after the restart it comes once more, alone and to a
+    state made anew from the log.
     """
 
     def __init__(
@@ -217,7 +218,7 @@ class Processor:
         turn = Turn()
         try:
             self._decide_group(turn)
-            if turn.stamped or turn.positions:
+            if turn.stamped or turn.steps():
                 began_s = asyncio.get_running_loop().time()
                 await self._commit([s.new_event for s in turn.stamped], turn.steps())
                 self._watcher.committed(len(turn.stamped), asyncio.get_running_loop().time() - began_s)
@@ -229,6 +230,8 @@ class Processor:
             turn.fail(e)
             raise
         turn.resolve()
+        if turn.failure is not None:
+            raise turn.failure
 
     def _decide_group(self, turn: Turn) -> None:
         if not self._queue:
@@ -239,8 +242,14 @@ class Processor:
             if not self._queue or loop.time() > end_s:
                 break
             queued = self._queue.popleft()
-            if not queued.is_passed_over:
+            if queued.is_passed_over:
+                continue
+            try:
                 self._decide(queued, turn)
+            except Exception as error:  # raised again once what came before it is committed
+                # Were the group to fall with it, a restart would group them anew, and it would never be tried alone.
+                turn.end_before(queued, error)
+                break
         self._room.set()
 
     def _decide(self, queued: Queued, turn: Turn) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import secrets
+import time
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
+from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_eventlog.store import EventStore
 
 AUDITOR = "auditor"
+RETRY_S = 0.5
 
 
 def new_password() -> str:
@@ -21,6 +24,20 @@ def new_password() -> str:
 def as_role(url: str, role: str, password: str) -> str:
     """How a role reaches the same database: a secret."""
     return make_conninfo(url, user=role, password=password)
+
+
+def wait_for(url: str, patience_s: float) -> None:
+    """Return once the server takes connections. Raises GridkeeperError STORE_LOST after the patience."""
+    end_s = time.monotonic() + patience_s
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=3).close()
+        except psycopg.OperationalError as error:
+            if time.monotonic() > end_s:
+                raise GridkeeperError("STORE_LOST", field="PostgreSQL", detail=str(error)) from error
+            time.sleep(RETRY_S)
+        else:
+            return
 
 
 def grant_writer(admin_url: str, app: str, password: str) -> None:

@@ -52,21 +52,21 @@ class Turn:
 
     def __init__(self) -> None:
         self.stamped: list[Stamped] = []
-        self.positions: dict[str, Position] = {}
         self.outcomes: list[tuple[Queued, list[Recorded]]] = []
         self.refused: list[tuple[Queued, GridkeeperError]] = []
         self.repeats: list[tuple[Queued, Answer]] = []
+        self.failure: Exception | None = None
+        self._failed_on: Queued | None = None
         self._taken: list[Queued] = []
 
     def take(self, queued: Queued) -> None:
         """The input belongs to this turn; its position moves with the turn's commit."""
         self._taken.append(queued)
-        step = queued.position
-        if step is None:
-            return
-        earlier = self.positions.get(step.app)
-        previous = step.previous if earlier is None else earlier.previous
-        self.positions[step.app] = Position(app=step.app, previous=previous, id=step.id)
+
+    def end_before(self, queued: Queued, error: Exception) -> None:
+        """The machine failed on this input, the last one taken: what came before it is committed without it."""
+        self._taken = [taken for taken in self._taken if taken is not queued]
+        self._failed_on, self.failure = queued, error
 
     def add(self, queued: Queued | None, stamped: list[Stamped]) -> None:
         """What an input (None: a wake) led to."""
@@ -76,7 +76,13 @@ class Turn:
 
     def steps(self) -> list[Position]:
         """One step per producer."""
-        return list(self.positions.values())
+        steps: dict[str, Position] = {}
+        for step in (queued.position for queued in self._taken):
+            if step is not None:
+                earlier = steps.get(step.app)
+                previous = step.previous if earlier is None else earlier.previous
+                steps[step.app] = Position(app=step.app, previous=previous, id=step.id)
+        return list(steps.values())
 
     def resolve(self) -> None:
         """Everything is committed."""
@@ -84,8 +90,10 @@ class Turn:
             queued.resolve(recorded)
         for queued, refusal in self.refused:
             queued.fail(refusal)
+        if self._failed_on is not None and self.failure is not None:
+            self._failed_on.fail(self.failure)
 
     def fail(self, error: BaseException) -> None:
         """Nothing is committed."""
-        for queued in self._taken:
+        for queued in (*self._taken, *([self._failed_on] if self._failed_on else [])):
             queued.fail(error)

@@ -31,7 +31,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How it ended. `intents` are all orders ever wanted (at price and size), `fills` those that filled."""
 
-    prices: int
+    ticks: int
     intents: frozenset[str]
     fills: tuple[str, ...]
     result: Result
@@ -64,7 +64,7 @@ def rehearse(
         if isinstance(fact, GridRejected):
             raise GridkeeperError(fact.code, field="grid", value=config.grid_id, detail=fact.detail)
     return Outcome(
-        prices=count,
+        ticks=count,
         intents=frozenset(_wanted(facts)),
         fills=tuple(f"{f.intent_id} {f.side} {f.base_e9} at {f.price_e6}" for f in facts if isinstance(f, OrderFilled)),
         result=grid_view(lab.ledger.state, config.grid_id).result,

@@ -91,6 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "/readyz":
                 self._reasons(self.server.health.unready())
             case "/metrics":
+                metrics.READY.set(0 if self.server.health.unready() else 1)
                 self._answer(200, generate_latest(self.server.health.registry), CONTENT_TYPE_LATEST)
             case _:
                 self._answer(404, b'{"error":"not found"}')

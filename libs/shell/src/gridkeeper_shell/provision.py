@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 
 import msgspec
-import psycopg
 
 from gridkeeper_bus.connection import connect
 from gridkeeper_bus.permissions import PRODUCERS
 from gridkeeper_bus.streams import declare_all
 from gridkeeper_core import names
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_eventlog.roles import AUDITOR, grant_auditor, grant_writer
+from gridkeeper_eventlog.roles import AUDITOR, grant_auditor, grant_writer, wait_for
 from gridkeeper_runtime.life import run_until_stopped
 from gridkeeper_runtime.settings import Secret, Settings, read_settings
 
 PREFIX = "GRIDKEEPER_PROVISION_"
 PATIENCE_S = 60.0
-RETRY_S = 0.5
 
 
 class ProvisionSettings(Settings, frozen=True, kw_only=True):
@@ -56,23 +53,10 @@ async def provision(settings: ProvisionSettings) -> None:
 
 
 def _make_roles(url: str, apps: list[str], passwords: dict[str, str]) -> None:
-    _wait_for(url)
+    wait_for(url, PATIENCE_S)
     for app in apps:
         grant_writer(url, app, passwords[app])
     grant_auditor(url, apps, passwords[AUDITOR])
-
-
-def _wait_for(url: str) -> None:
-    end_s = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            psycopg.connect(url, connect_timeout=3).close()
-        except psycopg.OperationalError as error:
-            if time.monotonic() > end_s:
-                raise GridkeeperError("STORE_LOST", field="PostgreSQL", detail=str(error)) from error
-            time.sleep(RETRY_S)
-        else:
-            return
 
 
 def main() -> int:

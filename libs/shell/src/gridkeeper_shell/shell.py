@@ -205,6 +205,7 @@ class Shell:
     async def _decide_and_publish(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.outbox.run())
+            await self.outbox.aligned()
             await self.processor.run()
             self.outbox.stop()
 
@@ -219,7 +220,6 @@ class Shell:
             metrics.INBOX_LAG.set(self.reader.pending if self._reads else 0)
             metrics.OUTBOX_LAG.set(self.outbox.lag)
             metrics.OUTBOX_WAITING_SINCE.set(self.outbox.waiting_since_s)
-            metrics.READY.set(0 if self.unready() else 1)
             self._measure_own()
             await asyncio.sleep(METRICS_EVERY_S)
 

@@ -28,7 +28,7 @@ COMMANDS: dict[str, str] = {
     "sandbox": "gridkeeper_cli.sandbox_commands:sandbox",
     "data": "gridkeeper_cli.data_commands:data",
 }
-"""Every command and where it is; a new one is added here. It is imported when it is used: a backtest needs no client."""
+"""Every command and where it is; a new one is added here. It is imported when used: a backtest needs no client."""
 
 
 def _show_version(ctx: click.Context, _param: click.Parameter, *, value: bool) -> None:

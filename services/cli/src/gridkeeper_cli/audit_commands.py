@@ -63,10 +63,12 @@ for _command in (replay_command, export_command):
 def answer_verified(session: Session, report: VerifyReport) -> int:
     """Show it; the exit code."""
     document = {"ok": report.ok, **msgspec.to_builtins(report)}
-    events, files = sum(log.events for log in report.logs), counted(report.price_files, "price file")
+    events = sum(log.events for log in report.logs)
     shown = table(_VERIFIED, document["logs"])
     if report.ok:
-        sentence = f"{events} events are whole, chained, and the same in both copies; {files} as recorded."
+        sentence = f"{events} events are whole, chained, and the same in both copies."
+        if report.segments:
+            sentence += f" Prices are as recorded ({counted(report.segments, 'file')})."
         return answer_checked(session, "audit", document, None, shown, sentence)
     first = [found.sentence for found in report.findings[:10]]
     return answer_checked(session, "audit", document, report.error, shown, *first)

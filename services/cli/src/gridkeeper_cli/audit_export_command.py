@@ -57,7 +57,7 @@ def export_command(session: Session, file: Path | None, heads: bool, incident: s
     )
     path = file or Path(f"{incident}.incident.jsonl.gz")
     written = asyncio.run(_export_incident(session, run, incident, interval, path))
-    told = f"{written.events} events and {written.prices} prices of {incident} are in {path}."
+    told = f"{written.events} events and {written.ticks} prices of {incident} are in {path}."
     session.answer({"export": {"file": str(path), **msgspec.to_builtins(written)}}, told)
 
 

@@ -29,7 +29,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     """What was written."""
 
     events: int
-    prices: int
+    ticks: int
     sha256: str
 
 
@@ -38,7 +38,7 @@ class FileReport(msgspec.Struct, frozen=True, kw_only=True):
 
     head: Head
     events: int
-    prices: int
+    ticks: int
     states: int
     differences: tuple[Difference, ...]
 
@@ -124,26 +124,34 @@ async def write_incident(
     except OSError as error:
         raise GridkeeperError("BAD_FILE", field="file", value=path, detail=error.strerror or "") from error
     end = FileSource(path).end()
-    return Written(events=end.events, prices=end.prices, sha256=end.sha256)
+    return Written(events=end.events, ticks=end.ticks, sha256=end.sha256)
 
 
-async def replay_file(source: FileSource) -> FileReport:
+def replay_file(source: FileSource) -> FileReport:
     """Check every chain in the file, fold its events, and compare the states with those it was written with.
 
     Raises GridkeeperError BAD_FILE or CHAIN_BROKEN.
     """
     folds, heads = _folds(), dict[str, tuple[int, str]]()
-    async with aclosing(source.events()) as events:
-        async for stored in events:
-            _check_chain(stored, heads)
-            folds[stored.service].take(stored.id, stored.body)
-    end: End = source.end()
+    head, end = None, None
+    for part in source.parts():
+        match part:
+            case Event():
+                body = part.stored.encode()
+                _check_chain(part, body, heads)
+                folds[part.service].take(part.id, body)
+            case Head():
+                head = part
+            case End():
+                end = part
+    assert head is not None, "a file without a head is refused before"
+    assert end is not None, "a file without an end is refused before"
     states = {service: fold.state() for service, fold in folds.items()}
     found = [difference for service, state in states.items() for difference in _compared(service, state, end)]
     return FileReport(
-        head=source.head(),
+        head=head,
         events=end.events,
-        prices=end.prices,
+        ticks=end.ticks,
         states=sum(len(state.digests) for state in states.values()),
         differences=tuple(found),
     )
@@ -164,13 +172,13 @@ def _event(stored: Stored) -> Event:
     return Event(service=stored.service, id=stored.id, sequence=stored.sequence, stored=stored.body.decode())
 
 
-def _check_chain(stored: Stored, heads: dict[str, tuple[int, str]]) -> None:
-    envelope = envelope_of(stored.body)
+def _check_chain(stored: Event, body: bytes, heads: dict[str, tuple[int, str]]) -> None:
+    envelope = envelope_of(body)
     version_, hash_ = heads.get(envelope.stream, (0, GENESIS)) if envelope is not None else (0, "")
     if envelope is None or (envelope.version, envelope.prev) != (version_ + 1, hash_):
         where = f"{envelope.stream}@{envelope.version}" if envelope is not None else f"id {stored.id}"
         raise GridkeeperError("CHAIN_BROKEN", field=where, detail="It does not follow the event before it in the file.")
-    heads[envelope.stream] = (envelope.version, hash_of(stored.body))
+    heads[envelope.stream] = (envelope.version, hash_of(body))
 
 
 def _compared(service: str, state: State, end: End) -> Sequence[Difference]:

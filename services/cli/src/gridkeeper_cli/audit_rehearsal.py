@@ -84,7 +84,7 @@ def rehearsal_document(done: Rehearsal) -> Document:
     gone, new = sorted(before.intents - after.intents), sorted(after.intents - before.intents)
     return {
         "grid": done.history.proposed.config.grid_id,
-        "prices": before.prices,
+        "prices": before.ticks,
         "fill_model": done.history.scene.fills.model,
         "fills_recorded": done.history.fills_recorded,
         "before": {"intents": len(before.intents), **result(before.result)},

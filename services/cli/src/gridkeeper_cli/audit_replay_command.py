@@ -79,7 +79,7 @@ def replay_command(
     if config is not None:
         return asyncio.run(_rehearse(session, file, source, config, grid_id, fill))
     if file is not None:
-        return _replayed_file(session, asyncio.run(replay_file(FileSource(file))))
+        return _replayed_file(session, replay_file(FileSource(file)))
     run = read_run_file(session.data_dir)
     sources = SOURCES if source is None else (source,)
     with progress_bar("Folding", json=session.json) as progress:
@@ -162,7 +162,7 @@ def _replayed(session: Session, report: ReplayReport) -> int:
 def _replayed_file(session: Session, report: FileReport) -> int:
     document: Document = {"ok": report.ok, **msgspec.to_builtins(report)}
     shown = facts((name, document["head"][name]) for name in ("grid", "account", "market", "release"))
-    told = f"{report.events} events and {report.prices} prices are whole."
+    told = f"{report.events} events and {report.ticks} prices are whole."
     if report.ok:
         told += f" They come to the same {report.states} states as when the file was written."
     return answer_checked(session, "replay", document, None if report.ok else report.error, shown, told)

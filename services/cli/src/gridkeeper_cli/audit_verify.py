@@ -29,13 +29,13 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     logs: tuple[LogReport, ...]
     findings: tuple[Finding, ...]
     finding_count: int
-    price_files: int = 0
+    segments: int = 0
 
     def with_files(self, count: int, findings: Sequence[Finding]) -> VerifyReport:
         """The same, with what the files of prices are."""
         return msgspec.structs.replace(
             self,
-            price_files=count,
+            segments=count,
             findings=(*self.findings, *findings),
             finding_count=self.finding_count + len(findings),
         )

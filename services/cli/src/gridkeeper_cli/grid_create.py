@@ -14,8 +14,9 @@ from gridkeeper_cli.grid_file import Assumptions, GridFile, Previewed, preview_l
 from gridkeeper_cli.preview_command import assuming, show
 from gridkeeper_cli.session import Change, Session, changing, everywhere, pass_session
 from gridkeeper_core.errors import CATALOGUE, GridkeeperError
-from gridkeeper_core.events import GridOpened, GridRejected
+from gridkeeper_core.events import GridArmed, GridOpened, GridRejected
 from gridkeeper_core.grid.config import GridConfig
+from gridkeeper_core.grid.opening import trigger_text
 from gridkeeper_core.grid.preview_checks import open_refusals
 from gridkeeper_core.inputs import ProposeGrid
 from gridkeeper_core.names import stream
@@ -24,7 +25,7 @@ from gridkeeper_core.requests import CommandReply
 from gridkeeper_core.units import e6_text, e9_text
 
 OUTCOME_WITHIN_S = 60.0
-DECIDED = ("grid.opened.v1", "grid.rejected.v1")
+DECIDED = ("grid.opened.v1", "grid.armed.v1", "grid.rejected.v1")
 
 
 class Created(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +126,9 @@ def told(file: GridFile, created: Created, change: Change) -> tuple[Document, st
         case GridOpened() as opened:
             document |= {"state": "open", **_opening(opened)}
             return {"grid": document}, _opened_sentence(file, opened)
+        case GridArmed() as armed:
+            document |= {"state": "armed", "trigger": e6_text(armed.trigger_e6), "above": armed.above}
+            return {"grid": document}, f"Grid {config.grid_id} waits for the {trigger_text(armed)}."
         case GridRejected() as rejected:
             raise _rejection(file, rejected)
         case _:

@@ -89,7 +89,7 @@ async def _earlier(client: Client, grid_id: str, version: int | None) -> GridFil
     found = await versions(client, grid_id)
     if version is None:
         if len(found) < 2:
-            raise GridkeeperError("BAD_USAGE", field="--back", value=grid_id, expected="a grid that was edited")
+            raise GridkeeperError("BAD_VALUE", field="--back", value=grid_id, expected="a grid that was edited")
         source = found[-2].source
     else:
         sources = {one.version: one.source for one in found}

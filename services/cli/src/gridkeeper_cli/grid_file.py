@@ -34,7 +34,7 @@ class Assumptions(msgspec.Struct, frozen=True, kw_only=True):
     sigma_day_e6: int | None = None
     transaction_lamports: int = SIGNATURE_LAMPORTS
     spread_ratio_e6: int | None = None
-    funding_hour_e9: int | None = None
+    paid_hour_e9: int | None = None
 
 
 class _World(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +145,7 @@ def _preview(config: GridConfig, assumed: Assumptions, world: _World) -> Preview
         transaction_lamports=assumed.transaction_lamports,
         sol_price_e6=sol_price_e6,
         spread_ratio_e6=world.spread_ratio_e6 if assumed.spread_ratio_e6 is None else assumed.spread_ratio_e6,
-        funding_hour_e9=assumed.funding_hour_e9,
+        paid_hour_e9=assumed.paid_hour_e9,
     )
     made = preview(config, world.spec, price_e6, costs=costs, sigma_day_e6=assumed.sigma_day_e6, rest=world.rest)
     return Previewed(preview=made, config=config, costs=costs, note=world.note)

@@ -10,10 +10,10 @@ from typing import Literal
 import msgspec
 
 from gridkeeper_core.alerts.policy import Route
+from gridkeeper_core.alerts.policy_words import PolicyWords
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.names import MARKET_PATTERN, check_id
 from gridkeeper_core.units import E6, parse_scaled
-from gridkeeper_notifier.policy import PolicyWords
 
 SYNTHETIC = "synthetic"
 REPLAY = "replay:"
@@ -192,9 +192,7 @@ def check_profile(configuration: Configuration, profile: Profile) -> None:
         if on_sandbox == (profile == "drift"):
             expected = "the URL of an endpoint" if on_sandbox else 'rpc = "" (the sandbox)'
             detail = f"The profile {profile} trades on {'an endpoint' if on_sandbox else 'its own sandbox only'}."
-            raise GridkeeperError(
-                "BAD_VALUE", field=f"accounts.{alias}.rpc", value=account.rpc, expected=expected, detail=detail
-            )
+            raise GridkeeperError("BAD_VALUE", field=f"accounts.{alias}.rpc", expected=expected, detail=detail)
     first_alias, first = next(iter(configuration.accounts.items()))
     for alias, account in configuration.accounts.items():
         for name in ("rpc", "rpc2", "priority_fee", "rate_limit"):

@@ -88,12 +88,11 @@ def export(
     from_ns = parse_time_ns(since, "--from") if since else 0
     to_ns = parse_time_ns(until, "--to") if until else None
     made = exported(read_run_file(session.data_dir).postgres_url, method, account, from_ns, to_ns)
-    text = written(made, "json" if session.json else kind, shown_in)
     if out is None:
-        click.echo(text, nl=False)
+        click.echo(written(made, "json" if session.json else kind, shown_in), nl=False)
         return
     try:
-        out.write_bytes(text.encode())
+        out.write_bytes(written(made, kind, shown_in).encode())
     except OSError as error:
         raise GridkeeperError("BAD_FILE", field="--out", value=out, detail=error.strerror or "") from error
     told = f"{len(made.rows)} rows from {made.range.events} events, SHA-256 {made.range.sha256}, are in {out}."

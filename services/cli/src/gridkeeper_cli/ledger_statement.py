@@ -70,7 +70,7 @@ def show_statement(session: Session, statement: Statement) -> None:
         {"statement": document},
         f"The last {len(turns)} of {len(document['turns'])} turns:",
         table(_TURNS, turns),
-        table(_CELLS, document["cells"]),
+        table(_CELLS, [cell for cell in document["cells"] if _is_used(cell)]),
         facts(earned),
     )
 
@@ -121,6 +121,10 @@ def _cell(line: CellLine) -> Document:
         "held": e9_text(line.held_e9),
         "held_cost": e6_text(-line.held_quote_e6),
     }
+
+
+def _is_used(cell: Document) -> bool:
+    return bool(cell["turns"]) or cell["held"] != "0" or cell["part_matched"] != "0"
 
 
 def _percent(ratio_e4: int | None) -> str | None:

@@ -52,7 +52,7 @@ def document(previewed: Previewed, accepted: Sequence[str]) -> Document:
         "at_lower": _inventory(p.at_lower),
         "at_upper": _inventory(p.at_upper),
         "entry": _entry(p),
-        "funding_per_hour": None if p.funding_hour_e9 is None else e9_text(p.funding_hour_e9),
+        "funding_per_hour": None if p.paid_hour_e9 is None else e9_text(p.paid_hour_e9),
         "stops": [_stop(line) for line in p.stops],
         "start_trigger": optional_e6(p.start_trigger_e6),
         "window": {"buys": p.window.buys, "sells": p.window.sells, "margin": e6_text(p.window.margin_e6)},
@@ -217,11 +217,11 @@ def _entry_text(p: Preview) -> str:
 
 
 def _funding_text(p: Preview) -> str:
-    if p.funding_hour_e9 is None:
+    if p.paid_hour_e9 is None:
         return "unknown: give recorded rates with --funding FILE"
     ends = (("lower", p.at_lower), ("upper", p.at_upper))
     told = [f"{_received(held.funding_day_e6 or 0)} a day at the {name} end" for name, held in ends]
-    return f"{', '.join(told)} (at a mean rate of {e9_text(p.funding_hour_e9)} per hour, which changes)"
+    return f"{', '.join(told)} (at a mean rate of {e9_text(p.paid_hour_e9)} per hour, which changes)"
 
 
 def _received(quote_e6: int) -> str:

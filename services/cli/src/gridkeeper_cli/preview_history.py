@@ -40,7 +40,7 @@ def history_in(files: Sequence[Path], market: str) -> Read:
     return Read(history=history, last_e6=last_e6)
 
 
-def funding_hour_e9(files: Sequence[Path]) -> int:
+def paid_hour_e9(files: Sequence[Path]) -> int:
     """The mean rate per hour (1e-9 of notional) of recorded payments. Raises GridkeeperError BAD_FILE, BAD_DATA."""
     payments = read_funding(files)
     if len(payments) < 2:

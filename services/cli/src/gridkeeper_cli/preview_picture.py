@@ -10,8 +10,10 @@ import matplotlib as mpl
 import msgspec
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from gridkeeper_cli.grid_file import Previewed
+from gridkeeper_cli.render import counted
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.grid.preview import Preview, PreviewLevel
 from gridkeeper_core.market import round_down_to
@@ -25,6 +27,8 @@ _DOTS_PER_INCH = 130
 _PLACE = {"left": 0.075, "right": 0.8, "top": 0.86, "bottom": 0.125}
 _BARS_MAX = 160
 """Beyond so many levels a bar would be thinner than a line: they are drawn as one shape."""
+_BAR_MOST = 0.025
+"""No bar is thicker than this share of the picture's height."""
 _LABEL_APART = 0.036
 """Least distance of two labels, as a share of the picture's height."""
 _FAR = 0.9
@@ -41,7 +45,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def draw(previewed: Previewed, path: Path) -> None:
-    """Write the picture, PNG or SVG by the name's ending. Raises GridkeeperError BAD_FILE where it cannot be written."""
+    """Write the picture, PNG or SVG by the name. Raises GridkeeperError BAD_FILE where it cannot be written."""
     # The same preview gives the same bytes: no time of day, no random ids.
     with mpl.rc_context({"svg.hashsalt": "gridkeeper", "svg.fonttype": "none", "text.color": _INK}):
         figure = _figure(previewed.preview)
@@ -134,7 +138,13 @@ def _draw_bars(axes: Axes, p: Preview, rows: Sequence[PreviewLevel], colour: str
         axes.hlines(prices, 0, sizes, color=colour, linewidth=0.8, label=name)
         return
     gaps = [above.price_e6 - below.price_e6 for below, above in zip(p.levels, p.levels[1:], strict=False)]
-    axes.barh(prices, sizes, height=min(gaps) / E6 * 0.6, color=colour, label=name)
+    axes.barh(
+        prices,
+        sizes,
+        height=min(0.6 * min(gaps) / E6, _BAR_MOST * (_limits(p)[1] - _limits(p)[0])),
+        color=colour,
+        label=name,
+    )
 
 
 def _draw_worth(axes: Axes, p: Preview) -> None:
@@ -148,10 +158,17 @@ def _draw_worth(axes: Axes, p: Preview) -> None:
         limit = -p.loss_allowed_e6 / E6
         axes.axvline(limit, color=_STOP, linewidth=1.2, linestyle="--")
         name = f" stops itself at -{e6_text(p.loss_allowed_e6)} "
-        place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "va": "bottom", "ha": "center", "fontsize": 8.5, "zorder": 4}
+        place: dict[str, Any] = {
+            "xycoords": ("data", "axes fraction"),
+            "va": "bottom",
+            "ha": "center",
+            "fontsize": 8.5,
+            "zorder": 4,
+        }
         box = {"facecolor": _PAPER, "edgecolor": "none", "pad": 1.0}
         axes.annotate(name, (limit, 0.012), color=_STOP, bbox=box, **place)
     axes.margins(x=0.08)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("result, quote, before fees")
     axes.set_title("If the price goes straight there, without a turn", loc="left", fontsize=11, color=_INK)
 
@@ -200,7 +217,7 @@ def _title(figure: Figure, p: Preview) -> None:
     least, most = (decimal_text(ratio, E4) for ratio in _spacings(p))
     spacing = f"{least} %" if least == most else f"{least} to {most} %"
     direction = "" if p.direction == "neutral" else f"{p.direction}, "
-    figure.text(0.075, 0.955, f"{p.grid_id}: {direction}{len(p.turns)} intervals on {p.market}", fontsize=15)
+    figure.text(0.075, 0.955, f"{p.grid_id}: {direction}{counted(len(p.turns), 'interval')} on {p.market}", fontsize=15)
     told = [
         f"{e6_text(lowest.price_e6)} to {e6_text(highest.price_e6)}",
         f"capital {e6_text(round_down_to(p.capital_e6, E4))}",

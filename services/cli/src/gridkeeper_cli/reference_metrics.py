@@ -23,7 +23,8 @@ PLACES = {
 _KINDS = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
 _OPENING = """\
 Every service answers `/metrics` on its health port. Units are in the names, labels are bounded, no series has the id
-of an order. Alerts on them are in [deploy/prometheus](../deploy/prometheus/rules), what to do in [runbooks](runbooks)."""
+of an order. Alerts on them are in [deploy/prometheus](../deploy/prometheus/rules), what to do then in
+[runbooks](runbooks)."""
 
 
 def metrics_page() -> str:

@@ -112,6 +112,52 @@ def fork_command(session: Session, signature: str, relands: bool) -> int:  # noq
     return DONE
 
 
+@sandbox.command("market")
+@click.argument("symbol")
+@click.argument("changes", nargs=-1, required=True, metavar="FIELD=VALUE…")
+@everywhere
+@pass_session
+def market_command(session: Session, symbol: str, changes: tuple[str, ...]) -> int:
+    """Change a market as the venue's admin would, or make its oracle fail (is_frozen, confidence_e6).
+
+    
+    Example:
+      gridkeeper sandbox market SOL-PERP status=reduce-only
+      gridkeeper sandbox market SOL-PERP is_frozen=true
+      gridkeeper sandbox market SOL-PERP paused_operations=4 pnl_pool_e6=0
+    """
+    values = dict(_change(text) for text in changes)
+    _ask(session, "sandbox_setMarket", [symbol, values])
+    session.answer({"market": symbol, "changed": values}, f"{symbol} was changed.")
+    return DONE
+
+
+@sandbox.command("exchange")
+@click.argument("bits", type=click.IntRange(0, 255))
+@everywhere
+@pass_session
+def exchange_command(session: Session, bits: int) -> int:
+    """Pause operations of the whole exchange: 1 deposit, 2 withdraw, 4 vAMM, 8 fill, 16 liquidation, 32 funding, 64
+    settlement; 255 placing as well; 0 lets all go on.
+
+    
+    Example:
+      gridkeeper sandbox exchange 8
+    """
+    _ask(session, "sandbox_setExchange", [bits])
+    session.answer({"exchange_status": bits}, f"The exchange's status is {bits}.")
+    return DONE
+
+
+def _change(text: str) -> tuple[str, object]:
+    """`tick_e6=100` as a name and a number, `true`, `false`, or a word."""
+    name, sign, value = text.partition("=")
+    if not (name and sign and value):
+        raise GridkeeperError("BAD_USAGE", field="changes", value=text, expected="FIELD=VALUE")
+    words: dict[str, object] = {"true": True, "false": False}
+    return name, words.get(value, int(value) if value.lstrip("-").isdigit() else value)
+
+
 def _scenario(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
@@ -149,4 +195,4 @@ def _ask(session: Session, method: str, params: Sequence[object]) -> Any:
         return answer["result"]
     if answer["error"]["code"] == _NO_METHOD:
         raise GridkeeperError("RPC_FAILED", field="rpc", value=url, detail="This endpoint is not a sandbox.")
-    raise GridkeeperError("BAD_VALUE", field="faults", detail=answer["error"]["message"])
+    raise GridkeeperError("BAD_VALUE", field=method.removeprefix("sandbox_"), detail=answer["error"]["message"])

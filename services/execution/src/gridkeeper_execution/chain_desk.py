@@ -31,11 +31,14 @@ from gridkeeper_drift.failure import CannotSignError, RpcRefusedError, RpcUnreac
 from gridkeeper_drift.sender import Gone, Landed
 from gridkeeper_drift.venue import DriftVenue
 from gridkeeper_drift.walker import Walk
+from gridkeeper_execution.metrics import show_breakers
 from gridkeeper_runtime.logs import Logger
 
 RESEND_S = 2.0
 OUTCOME_EVERY_S = 0.4
 WALK_AT_LEAST_S = 10.0
+"""How often an account is walked while something it was told of is not final yet."""
+WALK_IDLE_S = 300.0
 MARKETS_EVERY_S = 300.0
 RPC_PAUSE_S = 1.0
 
@@ -110,6 +113,8 @@ class ChainDesk:
         """Why orders cannot be carried out now."""
         recovering = [a.alias for a in self._machine.accounts() if a.phase != "live"]
         reasons = [self.trouble] if self.trouble else []
+        if all(endpoint.phase == "open" for endpoint in self._venue.rpc.endpoints):
+            reasons.append("Every endpoint failed too often and rests for a while.")
         return reasons + [f"Account {alias} is not reconciled with the venue yet." for alias in recovering]
 
     # ------------------------------------------------------------ tasks
@@ -149,6 +154,10 @@ class ChainDesk:
             await _wait(self._to_look, min(self._poll_s, OUTCOME_EVERY_S) if self.in_flight() else self._poll_s)
             await self._guarded(self.look())
 
+    def look_soon(self) -> None:
+        """Bring the next poll forward: somebody says that an account changed."""
+        self._to_look.set()
+
     async def keep_reading_markets(self, symbols: Sequence[str]) -> None:
         """The venue's admin may change a market at any time."""
         while True:
@@ -159,6 +168,7 @@ class ChainDesk:
 
     async def send_due(self, *, at_once: bool = False) -> None:
         """Send the bytes of every transaction in flight that was not sent for a while, and ask what became of it."""
+        asked: dict[str, tuple[str, InFlight]] = {}
         for account, flight in [(a, f) for a in self._machine.accounts() for f in a.flights]:
             now_s = _now_s()
             if at_once or now_s - self._sent_s.get(flight.signature, -RESEND_S) >= RESEND_S:
@@ -168,7 +178,9 @@ class ChainDesk:
                 self._to_look.set()
                 if is_first:
                     continue
-            await self._ask(account.alias, flight)
+            asked[flight.signature] = (account.alias, flight)
+        if asked:
+            await self._ask(asked)
 
     async def _send(self, flight: InFlight) -> None:
         signed = Signed(
@@ -183,15 +195,20 @@ class ChainDesk:
             # A refusal proves nothing about what earlier sends of the same bytes did: only the outcome counts.
             self._log.warning("The endpoint refused a transaction.", signature=flight.signature, cause=refusal)
 
-    async def _ask(self, alias: str, flight: InFlight) -> None:
-        outcome = await self._venue.outcome(flight.signature, flight.last_valid_block_height)
-        if isinstance(outcome, Gone):
-            item = TransactionGone(
-                now_ns=self._now_ns(), alias=alias, signature=flight.signature, block_height=outcome.block_height
-            )
-            await self._inbox.submit(item)
-        elif isinstance(outcome, Landed):
-            self._to_look.set()
+    async def _ask(self, asked: Mapping[str, tuple[str, InFlight]]) -> None:
+        """Of all at once: fifty accounts in flight must not cost fifty times the requests of one."""
+        outcomes = await self._venue.outcomes({s: flight.last_valid_block_height for s, (_, flight) in asked.items()})
+        for signature, outcome in outcomes.items():
+            if isinstance(outcome, Gone):
+                item = TransactionGone(
+                    now_ns=self._now_ns(),
+                    alias=asked[signature][0],
+                    signature=signature,
+                    block_height=outcome.block_height,
+                )
+                await self._inbox.submit(item)
+            elif isinstance(outcome, Landed):
+                self._to_look.set()
 
     # ------------------------------------------------------------ looking
 
@@ -205,7 +222,8 @@ class ChainDesk:
                     raise GridkeeperError("ACCOUNT_UNKNOWN", field="account", value=alias, do="Create it on the venue.")
                 now_s = _now_s()
                 is_due = reconcile or self._is_due(alias, now_s)
-                is_old = now_s - self._walked_s.get(alias, -1e9) >= WALK_AT_LEAST_S
+                patience_s = WALK_AT_LEAST_S if self._venue.waits_for_finality(alias) else WALK_IDLE_S
+                is_old = now_s - self._walked_s.get(alias, -1e9) >= patience_s
                 account = self._machine.account(alias)
                 if alias in found.changed or account.flights or is_due or is_old:
                     count += await self._walk(alias)
@@ -234,7 +252,9 @@ class ChainDesk:
 
     async def _tell_endpoints(self) -> None:
         """What breakers did concerns every account that they serve."""
-        for change in self._venue.endpoint_changes():
+        changes = self._venue.endpoint_changes()
+        show_breakers(self._venue.rpc.endpoints, [(change.alias, change.phase) for change in changes if change.alias])
+        for change in changes:
             for alias in [change.alias] if change.alias else self._aliases:
                 item = EndpointMoved(
                     now_ns=self._now_ns(), alias=alias, endpoint=change.name, state=change.phase, detail=change.detail

@@ -44,7 +44,7 @@ class ExecutionSettings(ShellSettings, frozen=True, kw_only=True):
 
     rpc_url: Secret
     rpc2_url: Secret = ""
-    accounts: str
+    accounts: Secret
     markets: str = "SOL-PERP"
     poll_ms: int = 1_000
     reconcile_s: int = 60

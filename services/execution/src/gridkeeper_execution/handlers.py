@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from gridkeeper_core.events import Difference
 from gridkeeper_core.orders.machine import ExecutionMachine
 from gridkeeper_core.orders.state import SLOTS, AccountState
 from gridkeeper_core.requests import AccountView, PositionView
@@ -59,4 +60,17 @@ def account_view(state: AccountState) -> AccountView:
         ),
         grids=tuple(state.reservations),
         lamports_spent=state.lamports_spent,
+        guards=tuple(_said(key, detail) for key, detail in sorted(state.guards.items())),
+        warnings=tuple(_said(key, detail) for key, detail in sorted(state.warnings.items())),
+        differences=tuple(f"{d.what}: venue {d.venue}, record {d.ours}" for d in _differences(state)),
+        foreign_orders=tuple(sorted(state.foreign)),
     )
+
+
+def _said(key: tuple[str, str], detail: str) -> str:
+    code, market = key
+    return f"{code} {market}: {detail}" if market else f"{code}: {detail}"
+
+
+def _differences(state: AccountState) -> tuple[Difference, ...]:
+    return state.doubt.differences if state.doubt is not None else state.found

@@ -61,6 +61,7 @@ async def _prepare(
             group.create_task(desk.keep_sending())
             group.create_task(desk.keep_looking())
             group.create_task(desk.keep_reading_markets(symbols))
+            group.create_task(venue.hints(desk.look_soon).run())
 
     return [work, venue.sender.keep_ready]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from gridkeeper_core.alerts.policy import Policy
-from gridkeeper_notifier.policy import PolicyWords
+from gridkeeper_core.alerts.policy_words import PolicyWords
 from gridkeeper_runtime.settings import Secret
 from gridkeeper_shell.settings import ShellSettings
 

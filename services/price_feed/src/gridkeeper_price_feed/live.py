@@ -48,7 +48,7 @@ class LiveFeed:
             tasks.create_task(self._watch())
             async for item in self._source.observations():
                 if isinstance(item, Silence):
-                    self._why = {market: why or item.reason for market, why in self._why.items()}
+                    self._why = dict.fromkeys(self._why, item.reason)
                 elif item.market in self._feeds:
                     await self._take(item)
 

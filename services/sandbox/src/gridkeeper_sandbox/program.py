@@ -173,12 +173,12 @@ class Program:
 
     def _place(self, instruction: ParsedInstruction, params: Iterable[Mapping[str, Any]]) -> list[str]:
         user, _ = self._trading(instruction)
-        orders = [_place_order(item) for item in params]
+        orders = [place_order(item) for item in params]
         return self._recorded(user, lambda name: self._world.venue.place(name, orders))
 
     def _place_and_take(self, instruction: ParsedInstruction) -> list[str]:
         user, _ = self._trading(instruction)
-        order = _place_order(instruction.arguments["params"])
+        order = place_order(instruction.arguments["params"])
         return self._recorded(user, lambda name: self._world.venue.place_and_take(name, order))
 
     def _cancel_order(self, instruction: ParsedInstruction) -> list[str]:
@@ -273,7 +273,8 @@ class Program:
             raise ProgramError.custom(_CONSTRAINT_RAW, "A raw constraint was violated")
 
 
-def _place_order(params: Mapping[str, Any]) -> PlaceOrder:
+def place_order(params: Mapping[str, Any]) -> PlaceOrder:
+    """The order an instruction asks for. Raises ProgramError for what the sandbox does not trade."""
     order_type = params["order_type"]
     post_only = _post_only(params["post_only"])
     if order_type not in _TYPES or params["market_type"] != "Perp" or params["oracle_price_offset"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -25,12 +24,17 @@ _BACKLOG_MAX = 10_000
 
 
 class Subscription(msgspec.Struct):
-    """One client's wish. `sent` is the data last sent, by account."""
+    """One client's wish. `sent` is the data last sent, by account.
+
+    `waiting` (slot and account) and `logs` are what happened and is not yet as final as the client asks for.
+    """
 
     kind: str
     target: str
     options: dict[str, Any]
-    sent: dict[Pubkey, bytes]
+    sent: dict[Pubkey, bytes] = {}
+    waiting: list[tuple[int, Pubkey]] = []
+    logs: list[Landed] = []
 
 
 class Client:
@@ -70,22 +74,27 @@ class Hub:
         socket = web.WebSocketResponse(heartbeat=30)
         await socket.prepare(request)
         client = Client()
-        self._clients.add(client)
+        self.join(client)
         writer = asyncio.create_task(_write(request, socket, client))
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
-                    client.say(self._answer(client, message.data))
+                    client.say(self.answer(client, message.data))
         finally:
             self._clients.discard(client)
             writer.cancel()
         return socket
 
+    def join(self, client: Client) -> None:
+        """Tells a client from now on."""
+        self._clients.add(client)
+
     def publish(self, change: Change) -> None:
         """Tells each subscription what it wants to hear of a change."""
         for client in self._clients:
             for number, wish in list(client.subscriptions.items()):
-                for result in self._results(wish, change):
+                self._note(wish, change)
+                for result in self._results(wish):
                     self._notify(client, number, wish.kind, result)
                     if wish.kind == _SIGNATURE:
                         del client.subscriptions[number]
@@ -110,7 +119,8 @@ class Hub:
                     if wish.kind == _SLOT:
                         self._notify(client, number, _SLOT, {"slot": slot, "parent": slot - 1, "root": root})
 
-    def _answer(self, client: Client, text: str) -> Any:
+    def answer(self, client: Client, text: str) -> Any:
+        """The answer to one message of a client."""
         request: dict[str, Any] = {}
         try:
             request = msgspec.json.decode(text, type=dict[str, Any])
@@ -136,44 +146,66 @@ class Hub:
             answers.pubkey(target)
         options = params[1] if len(params) > 1 and isinstance(params[1], dict) else {}
         number = next(self._numbers)
-        client.subscriptions[number] = Subscription(kind, target, options, {})
+        client.subscriptions[number] = Subscription(kind, target, options)
         return number
 
-    def _results(self, wish: Subscription, change: Change) -> Iterator[Any]:
+    def _note(self, wish: Subscription, change: Change) -> None:
+        """Keeps what a subscription wants to hear of a change until it is as final as is asked for."""
+        slot = self._sandbox.slot()
+        if wish.kind == _LOGS:
+            wish.logs += [landed for landed in change.landed if not wish.target or wish.target in landed.keys]
+        elif wish.kind in (_ACCOUNT, _PROGRAM):
+            is_meant = wish.kind == _PROGRAM and wish.target == str(PROGRAM_ID)
+            wish.waiting += [(slot, key) for key in change.keys if is_meant or str(key) == wish.target]
+
+    def _results(self, wish: Subscription) -> list[Any]:
         match wish.kind:
-            case "account":
-                key = Pubkey.from_string(wish.target)
-                yield from self._accounts(wish, {key} & change.keys)
-            case "program" if wish.target == str(PROGRAM_ID):
-                yield from self._accounts(wish, change.keys)
+            case "account" | "program":
+                return self._accounts(wish)
             case "logs":
-                for landed in change.landed:
-                    if not wish.target or wish.target in landed.keys:
-                        yield self._in_context(_logs(landed))
+                return self._logs(wish)
             case "signature":
-                yield from self._signature(wish)
+                return self._signature(wish)
+        return []
 
-    def _accounts(self, wish: Subscription, keys: set[Pubkey] | frozenset[Pubkey]) -> Iterator[Any]:
-        for key in keys:
-            held = self._sandbox.view.read(key)
-            if held is None or wish.sent.get(key) == held.data:
-                continue
-            is_program = wish.kind == _PROGRAM
-            if is_program and (
-                held.owner != PROGRAM_ID or not answers.matches(held, wish.options.get("filters") or [])
-            ):
-                continue
-            wish.sent[key] = held.data
-            account = answers.account(held, wish.options)
-            yield self._in_context({"pubkey": str(key), "account": account} if is_program else account)
+    def _accounts(self, wish: Subscription) -> list[Any]:
+        commitment = commitment_of(wish.options)
+        reached = self._sandbox.slot(commitment)
+        keys = dict.fromkeys(key for slot, key in wish.waiting if slot <= reached)
+        wish.waiting = [(slot, key) for slot, key in wish.waiting if slot > reached]
+        found = []
+        with self._sandbox.seen_at(commitment):
+            for key in keys:
+                held = self._sandbox.view.read(key)
+                if held is None or wish.sent.get(key) == held.data:
+                    continue
+                is_program = wish.kind == _PROGRAM
+                if is_program and not (
+                    held.owner == PROGRAM_ID and answers.matches(held, wish.options.get("filters") or [])
+                ):
+                    continue
+                wish.sent[key] = held.data
+                account = answers.account(held, wish.options)
+                found.append({"pubkey": str(key), "account": account} if is_program else account)
+        return [self._in_context(value, reached) for value in found]
 
-    def _signature(self, wish: Subscription) -> Iterator[Any]:
+    def _logs(self, wish: Subscription) -> list[Any]:
+        reached = self._sandbox.slot(commitment_of(wish.options))
+        told = [landed for landed in wish.logs if landed.slot <= reached]
+        wish.logs = [landed for landed in wish.logs if landed.slot > reached]
+        # What a fork has taken back meanwhile is not told.
+        on_chain = [landed for landed in told if self._sandbox.chain.find(landed.signature) is landed]
+        return [self._in_context(_logs(landed), reached) for landed in on_chain]
+
+    def _signature(self, wish: Subscription) -> list[Any]:
         landed = self._sandbox.chain.find(wish.target)
-        if landed is not None and landed.slot <= self._sandbox.slot(commitment_of(wish.options)):
-            yield self._in_context({"err": landed.error})
+        reached = self._sandbox.slot(commitment_of(wish.options))
+        return (
+            [self._in_context({"err": landed.error}, reached)] if landed is not None and landed.slot <= reached else []
+        )
 
-    def _in_context(self, value: Any) -> Any:
-        return {"context": {"slot": self._sandbox.slot()}, "value": value}
+    def _in_context(self, value: Any, slot: int) -> Any:
+        return {"context": {"slot": slot}, "value": value}
 
 
 async def _write(request: web.Request, socket: web.WebSocketResponse, client: Client) -> None:

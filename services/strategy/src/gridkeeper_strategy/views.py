@@ -30,7 +30,7 @@ def grid_view(grid: GridState, price: Price | None) -> GridView:
         turns=grid.turns,
         cash_e6=grid.cash_e6,
         fees_e6=grid.fees_e6,
-        live_orders=sum(1 for order in grid.orders.values() if not order.unwanted),
+        live_orders=sum(1 for order in grid.orders.values() if not order.unwanted and not order.shadow),
         wanted_orders=_wanted_orders(grid, price),
         lower_e6=grid.levels_e6[0] if grid.levels_e6 else grid.config.lower_e6,
         upper_e6=grid.levels_e6[-1] if grid.levels_e6 else grid.config.upper_e6,

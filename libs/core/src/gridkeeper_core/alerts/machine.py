@@ -52,7 +52,7 @@ class NotifierMachine:
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._pending: dict[tuple[str, str], Pending] = {}
         self._digested_ns: dict[tuple[str, str], int] = {}
-        self._sent_ns: dict[tuple[str, str], int] = {}
+        self._troubled_ns: dict[tuple[str, str], int] = {}
         self._told: OrderedDict[str, None] = OrderedDict()
         self._heartbeat_ns = 0
         self._tally: dict[str, int] = {}
@@ -90,7 +90,7 @@ class NotifierMachine:
 
     def digests(self) -> dict[str, str]:
         """The digest of what is known about each target."""
-        targets = {target for target, _ in (*self._buckets, *self._pending, *self._digested_ns, *self._sent_ns)}
+        targets = {target for target, _ in (*self._buckets, *self._pending, *self._digested_ns, *self._troubled_ns)}
         if self._policy is not None:
             targets.add(FLEET)
         return {stream("alert", target): self._digest_of(target) for target in sorted(targets)}
@@ -138,7 +138,7 @@ class NotifierMachine:
 
     def _may_send(self, notice: Notice, now_ns: int) -> bool:
         place = (notice.target, notice.key)
-        if notice.after_our_own and now_ns - self._sent_ns.get(place, -SAME_CAUSE_NS) < SAME_CAUSE_NS:
+        if notice.after_our_own and now_ns - self._troubled_ns.get(place, -SAME_CAUSE_NS) < SAME_CAUSE_NS:
             return False
         if notice.severity == "critical":
             return True
@@ -209,7 +209,8 @@ class NotifierMachine:
         # One message on several channels takes one token.
         if fact.about[0] not in self._told:
             self._buckets[place] = self._buckets.get(place, Bucket()).taken(now_ns, self.policy.limits)
-            self._sent_ns[place] = now_ns
+            if fact.severity != "info":
+                self._troubled_ns[place] = now_ns
             self._count(fact.severity, ())
             self._remember(fact.about[0])
 
@@ -248,7 +249,7 @@ class NotifierMachine:
         facts: dict[str, object] = {
             "buckets": tuple((key, b.full_ns) for (name, key), b in sorted(self._buckets.items()) if name == target),
             "digested": tuple((key, ns) for (name, key), ns in sorted(self._digested_ns.items()) if name == target),
-            "sent": tuple((key, ns) for (name, key), ns in sorted(self._sent_ns.items()) if name == target),
+            "troubled": tuple((key, ns) for (name, key), ns in sorted(self._troubled_ns.items()) if name == target),
             "pending": tuple(
                 (key, p.due_ns, p.count, p.first, p.last, p.severity, p.amounts)
                 for (name, key), p in sorted(self._pending.items())

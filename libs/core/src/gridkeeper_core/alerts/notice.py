@@ -19,6 +19,7 @@ from gridkeeper_core.events import (
     ForeignOrderSeen,
     GridEdited,
     GridFaulted,
+    GridFlagged,
     GridOpened,
     GridPaused,
     GridRejected,
@@ -124,6 +125,8 @@ def _of_grid(grid: str, fact: Fact) -> Notice | None:
             return _resumed(grid, fact)
         case GridEdited():
             return _info(grid, "grid", f"Grid {grid} has new settings, by {fact.author}: {fact.reason}.")
+        case GridFlagged():
+            return _info(grid, "grid", f"Grid {grid} is {fact.flag} from now on, by {fact.author}: {fact.reason}.")
         case GridFaulted():
             return _critical(
                 grid,

@@ -48,7 +48,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="end"):
     """How much came before, its SHA-256 (of all lines with their ends), and the digest of every state it comes to."""
 
     events: int
-    prices: int
+    ticks: int
     sha256: str
     digests: dict[str, dict[str, str]]
 
@@ -65,19 +65,19 @@ class BundleWriter:
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self._events = 0
-        self._prices = 0
+        self._ticks = 0
 
     def line(self, part: Head | Event | Tick) -> bytes:
         """The next line."""
         self._events += isinstance(part, Event)
-        self._prices += isinstance(part, Tick)
+        self._ticks += isinstance(part, Tick)
         made = _ENCODER.encode(part) + b"\n"
         self._hash.update(made)
         return made
 
     def end(self, digests: dict[str, dict[str, str]]) -> bytes:
         """The last line: service -> stream -> digest of what the events come to."""
-        sealed = End(events=self._events, prices=self._prices, sha256=self._hash.hexdigest(), digests=digests)
+        sealed = End(events=self._events, ticks=self._ticks, sha256=self._hash.hexdigest(), digests=digests)
         return _ENCODER.encode(sealed) + b"\n"
 
 

@@ -259,6 +259,7 @@ class GridEdited(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.e
     why: str = "edit"
     compounded_e6: int = 0
     low_index: int = 0
+    accepted: tuple[str, ...] = ()
 
 
 class LevelsShifted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.levels_shifted.v1"):

@@ -70,7 +70,7 @@ class GridConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     burst_window_ns: int = 10 * NS_PER_S
     confidence_max_e4: int = 200
     divergence_max_e4: int = 500
-    pump_move_e4: int = 150
+    pump_move_e4: int | None = None
     pump_pause_ns: int = 300 * NS_PER_S
     compound_every_e4: int | None = None
     canary_share_e4: int = 500

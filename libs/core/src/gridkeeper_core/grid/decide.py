@@ -9,6 +9,9 @@ from gridkeeper_core.grid.state import RISK, STALE_PRICE
 from gridkeeper_core.grid.triggers import reference_e6, stale_after_ns
 from gridkeeper_core.prices.price import Price
 
+PASSES = 3
+"""Nobody answers a shadow grid: what waits for an order to be gone follows in the same decision, so often at most."""
+
 # ---------------------------------------------------------------- what happened
 
 
@@ -28,7 +31,7 @@ def resume(d: Decision, codes: tuple[str, ...], author: str, reason: str) -> Non
 def settle(d: Decision, changed: frozenset[int] = window.NO_CELLS) -> window.Change:
     """The tail of every decision: price rules, then the order changes that are due. Returns the plan it acted on."""
     if d.state.status == "armed" and d.newest is not None:
-        opening.check_trigger(d, d.newest.oracle_e6)
+        opening.check_trigger(d, d.newest)
     change = _trade(d, d.newest, changed) if d.newest is not None and _is_open(d) else window.Change()
     return closing.wind_down(d) if _is_ending(d) else change
 
@@ -41,10 +44,14 @@ def _trade(d: Decision, newest: Price, changed: frozenset[int]) -> window.Change
         stops.check(d, newest)
     if is_fresh and _is_open(d):
         rules.check(d, newest)
-    change = _due(d, newest, changed) if _is_open(d) else window.Change()
-    if _is_open(d):
-        change = rules.limited(d, change, newest, is_fresh=is_fresh)
+    change = window.Change()
+    for _ in range(PASSES):
+        if not _is_open(d):
+            break
+        change = rules.limited(d, _due(d, newest, changed), newest, is_fresh=is_fresh)
         _want(d, change, newest)
+        if not change.unwanted or d.state.memory.flag != "shadow":
+            break
     return change
 
 

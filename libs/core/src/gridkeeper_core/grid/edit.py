@@ -12,8 +12,10 @@ FIXED = {"grid_id": "grid.id", "market": "grid.market", "account": "grid.account
 """What a running grid cannot change: another position, or another meaning of its cells."""
 
 
-def edit(d: Decision, config: GridConfig, source: str, author: str, reason: str) -> None:
-    """Put new settings in force; equal ones change nothing.
+def edit(
+    d: Decision, config: GridConfig, source: str, author: str, reason: str, accepted: tuple[str, ...] = ()
+) -> None:
+    """Put new settings in force; equal ones change nothing. What a person accepted against the preview is recorded.
 
     Raises GridkeeperError EDIT_NOT_ALLOWED, NO_FREE_SLOTS, NO_PRICE, EDIT_LOSES_CONTENT, and all of what building
     levels and sizes raises; then nothing has changed.
@@ -24,7 +26,7 @@ def edit(d: Decision, config: GridConfig, source: str, author: str, reason: str)
     if d.newest is None:
         raise GridkeeperError("NO_PRICE", field="grid.market", value=config.market)
     laid = relay.laid_for(d.state, config, d.newest.oracle_e6, d.state.memory.size_share_e4)
-    relay.record(d, config, laid, why="edit", reason=reason, author=author, source=source)
+    relay.record(d, config, laid, why="edit", reason=reason, author=author, source=source, accepted=accepted)
 
 
 def check_allowed(state: GridState, config: GridConfig) -> None:

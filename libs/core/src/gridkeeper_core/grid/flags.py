@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gridkeeper_core import events as e
-from gridkeeper_core.grid import relay, window
+from gridkeeper_core.grid import relay, stops, window
 from gridkeeper_core.grid.decision import Decision
 from gridkeeper_core.grid.memory import Flag
 from gridkeeper_core.grid.triggers import reference_e6
@@ -11,7 +11,7 @@ from gridkeeper_core.units import E4
 
 
 def flag(d: Decision, to: Flag, author: str, reason: str) -> None:
-    """Flag the grid; what rests is cancelled where it would not fit, cells and position stay right.
+    """Flag the grid; what rests and does not fit is cancelled, but stops stay; cells and position are right.
 
     Raises GridkeeperError where a canary's sizes would be under the market's minimum or could not hold what the grid
     holds; then nothing has changed.
@@ -25,7 +25,7 @@ def flag(d: Decision, to: Flag, author: str, reason: str) -> None:
     if share_e4 != memory.size_share_e4 and d.newest is not None:
         laid = relay.laid_for(d.state, d.state.config, d.newest.oracle_e6, share_e4)
     if to == "shadow" and d.newest is not None:
-        away = window.everything_unwanted(d.state, "flag")
+        away = window.everything_unwanted(d.state, "flag", stays=(*stops.CODES, "flatten"))
         if not away.is_empty:
             d.add(window.fact_of(d.state, away, reference_e6(d.state, d.newest), d.newest.source_seq))
     d.add(e.GridFlagged(flag=to, until_ns=until_ns, size_share_e4=share_e4, author=author, reason=reason))

@@ -11,7 +11,7 @@ from gridkeeper_core.digest import digest_of
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.grid import decide, edit, fills, flags, guarding, opening, oracle, risk, rules, stops, waits
 from gridkeeper_core.grid.decision import Decision
-from gridkeeper_core.grid.evolve import begin, evolve
+from gridkeeper_core.grid.evolve import begin, evolve, find
 from gridkeeper_core.grid.state import FAULT, HALTED, PAUSED, RISK, STALE_PRICE, GridState
 from gridkeeper_core.grid.triggers import reference_e6, stale_after_ns
 from gridkeeper_core.grid.window import NO_CELLS, Change, plan
@@ -36,6 +36,10 @@ from gridkeeper_core.record import Recorded
 
 RESUMABLE = (PAUSED, RISK, FAULT)
 """Pauses that a person ends; the others end by themselves when their cause is gone."""
+
+
+LIVING = ("armed", "open")
+"""Grids that an account's or a market's trouble pauses."""
 
 
 class _Watch(msgspec.Struct):
@@ -151,6 +155,8 @@ class StrategyMachine:
         match fact:
             case e.OrderFilled() | e.FillProven():
                 return self._for_grid(grid_of(fact.intent_id), item, lambda d: fills.filled(d, fact))
+            case e.OrderClosed(reason="filled") if self._is_over(fact.intent_id):
+                return []
             case e.OrderClosed() | e.OrderRefused():
                 return self._for_grid(grid_of(fact.intent_id), item, lambda d: fills.closed(d, fact))
             case e.FillReverted():
@@ -175,7 +181,7 @@ class StrategyMachine:
         alias = split_stream(item.event.stream)[1]
         drafts: list[Draft] = []
         for grid in list(self._grids.values()):
-            if grid.config.account == alias and grid.status == "open":
+            if grid.config.account == alias and grid.status in LIVING:
                 drafts += self._decide(grid, item, _then_nothing(lambda d: _halt_or_resume(d, fact)))
         return drafts
 
@@ -183,7 +189,7 @@ class StrategyMachine:
         alias = split_stream(item.event.stream)[1]
         drafts: list[Draft] = []
         for grid in list(self._grids.values()):
-            if grid.config.account == alias and grid.status == "open" and fact.market in ("", grid.config.market):
+            if grid.config.account == alias and grid.status in LIVING and fact.market in ("", grid.config.market):
                 drafts += self._decide(grid, item, _then_nothing(lambda d: guarding.changed(d, fact)))
         return drafts
 
@@ -211,14 +217,14 @@ class StrategyMachine:
                 return self._decide(
                     grid,
                     item,
-                    _then_nothing(lambda d: edit.edit(d, body.config, body.source, item.author, item.reason)),
+                    _then_nothing(
+                        lambda d: edit.edit(d, body.config, body.source, item.author, item.reason, body.accepted)
+                    ),
                 )
             case FlagGrid(flag=flag):
                 grid = self._in_status(grid_id, "flag", "open")
                 rules.check_settled(grid, "flag")
-                return self._decide(
-                    grid, item, _then_nothing(lambda d: flags.flag(d, flag, item.author, item.reason))
-                )
+                return self._decide(grid, item, _then_nothing(lambda d: flags.flag(d, flag, item.author, item.reason)))
             case StopGrid(close=close):
                 grid = self._in_status(grid_id, "stop", "open", "armed")
                 stopping = e.GridStopping(close=close, author=item.author, reason=item.reason)
@@ -242,6 +248,11 @@ class StrategyMachine:
             expected = f"{' or '.join(statuses)} to {verb} it"
             raise GridkeeperError("GRID_STATE", field="grid.state", value=grid.status, expected=expected)
         return grid
+
+    def _is_over(self, intent_id: str) -> bool:
+        """Whether an order left its grid with its last fill, which led to all that its end could lead to."""
+        grid = self._grids.get(grid_of(intent_id))
+        return grid is not None and find(grid, intent_id) is None
 
     def _for_grid(self, grid_id: str, item: Input, act: Callable[[Decision], frozenset[int]]) -> list[Draft]:
         grid = self._grids.get(grid_id)

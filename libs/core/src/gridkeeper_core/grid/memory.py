@@ -16,6 +16,7 @@ from gridkeeper_core.units import E4, E6, NS_PER_S
 Flag = Literal["shadow", "canary", "live"]
 
 MINUTE_NS = 60 * NS_PER_S
+FOLLOWERS_MOVE_E4 = 150
 NOTES_PER_MOVE = 3
 """A price is noted when it moved by a third of the allowed move: so fine is the pump guard's eye."""
 SPREAD_OVER = 60
@@ -68,12 +69,13 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 def seen(memory: Memory, price: Price, config: GridConfig) -> Memory:
     """After a recorded price: it is noted when it moved far enough since the last note."""
-    if not watches_moves(config):
+    allowed_e4 = move_allowed_e4(config)
+    if allowed_e4 is None:
         return memory
     last = memory.notes[-1] if memory.notes else None
     if last is None:
         return replace(memory, notes=(Note(price.ts_ns, price.oracle_e6),))
-    if not is_noted(last, price.oracle_e6, config):
+    if not is_noted(last, price.oracle_e6, allowed_e4):
         return memory
     elapsed_ns = max(price.ts_ns - last.ts_ns, 1)
     move_e6 = (price.oracle_e6 - last.price_e6) * E6 // last.price_e6
@@ -83,14 +85,23 @@ def seen(memory: Memory, price: Price, config: GridConfig) -> Memory:
     return replace(memory, notes=notes, variance_e12=variance)
 
 
-def watches_moves(config: GridConfig) -> bool:
-    """Whether the pump guard is on."""
-    return config.risk_enabled and config.pump_move_e4 < E4
+def move_allowed_e4(config: GridConfig) -> int | None:
+    """The move within a minute that the pump guard allows at least (1e-4); None where it is off.
+
+    It is for grids that follow the price: they would follow it to the end of a spike. One that stays lives on moves.
+    """
+    if not config.risk_enabled:
+        return None
+    if config.pump_move_e4 is not None:
+        return config.pump_move_e4
+    limits = (config.trail_up_limit_e6, config.trail_down_limit_e6)
+    follows = limits != (None, None) or "recenter" in (config.range_below, config.range_above)
+    return FOLLOWERS_MOVE_E4 if follows else None
 
 
-def is_noted(last: Note, price_e6: int, config: GridConfig) -> bool:
+def is_noted(last: Note, price_e6: int, allowed_e4: int) -> bool:
     """Whether a price is far enough from the last note to be one itself."""
-    return abs(price_e6 - last.price_e6) * E4 * NOTES_PER_MOVE >= last.price_e6 * config.pump_move_e4
+    return abs(price_e6 - last.price_e6) * E4 * NOTES_PER_MOVE >= last.price_e6 * allowed_e4
 
 
 def in_force(notes: tuple[Note, ...], now_ns: int) -> tuple[Note, ...]:

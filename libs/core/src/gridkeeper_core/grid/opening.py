@@ -7,7 +7,10 @@ from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.grid import levels, stops
 from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.grid.decision import Decision
+from gridkeeper_core.grid.state import WAITING_TRIGGER
+from gridkeeper_core.grid.triggers import stale_after_ns
 from gridkeeper_core.market import MarketSpec
+from gridkeeper_core.prices.price import Price
 from gridkeeper_core.units import e6_text, e9_text
 
 
@@ -29,10 +32,12 @@ def reserved(d: Decision, fact: e.SlotsReserved) -> None:
     _begin(d, granted, waits=granted.trigger_e6 != price_e6)
 
 
-def check_trigger(d: Decision, price_e6: int) -> None:
-    """Open a waiting grid once its start price is reached."""
-    armed = d.state.armed
+def check_trigger(d: Decision, newest: Price) -> None:
+    """Open a waiting grid once its start price is reached, unless it waits for something else as well."""
+    armed, price_e6 = d.state.armed, newest.oracle_e6
     assert armed is not None
+    if set(d.state.pauses) != {WAITING_TRIGGER} or d.now_ns > stale_after_ns(d.state, newest):
+        return
     if price_e6 >= armed.trigger_e6 if armed.above else price_e6 <= armed.trigger_e6:
         _begin(d, armed, waits=False)
 

@@ -81,7 +81,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     at_upper: Inventory
     window: LiveWindow
     entry: Entry | None
-    funding_hour_e9: int | None
+    paid_hour_e9: int | None
     stops: tuple[StopLine, ...]
     start_trigger_e6: int | None
     expectation: Expectation
@@ -166,7 +166,7 @@ def _preview(config: GridConfig, held: Held, sigma_day_e6: int | None) -> Previe
         at_upper=weighed.at_upper,
         window=_window(live, held),
         entry=entry_of(held),
-        funding_hour_e9=costs.funding_hour_e9,
+        paid_hour_e9=costs.paid_hour_e9,
         stops=stop_lines(config, held),
         start_trigger_e6=config.start_trigger_e6,
         expectation=_expectation(config, turns, costs, sigma_day_e6),

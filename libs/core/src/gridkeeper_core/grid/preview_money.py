@@ -30,14 +30,14 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     """What trading costs besides the fees.
 
     `sol_price_e6` None: not known, then transactions are left out of the account. `spread_ratio_e6` is the venue's own
-    spread (1e-6 of the price), paid by halves where orders take. `funding_hour_e9` is what longs pay shorts per hour
+    spread (1e-6 of the price), paid by halves where orders take. `paid_hour_e9` is what longs pay shorts per hour
     (1e-9 of notional, negative: receive), None: not known.
     """
 
     transaction_lamports: int = SIGNATURE_LAMPORTS
     sol_price_e6: int | None = None
     spread_ratio_e6: int = 0
-    funding_hour_e9: int | None = None
+    paid_hour_e9: int | None = None
 
     @property
     def per_turn_e6(self) -> int | None:
@@ -55,9 +55,9 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
 
     def funding_day_e6(self, base_e9: int, price_e6: int) -> int | None:
         """What a position (signed) receives a day at the present rate (negative: pays); None: the rate is not known."""
-        if self.funding_hour_e9 is None:
+        if self.paid_hour_e9 is None:
             return None
-        return -div_trunc(HOURS_PER_DAY * self.funding_hour_e9 * base_e9 * price_e6, E9 * E9)
+        return -div_trunc(HOURS_PER_DAY * self.paid_hour_e9 * base_e9 * price_e6, E9 * E9)
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):

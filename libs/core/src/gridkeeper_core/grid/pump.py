@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gridkeeper_core import events as e
 from gridkeeper_core.grid.decision import Decision
-from gridkeeper_core.grid.memory import NOTES_PER_MOVE, in_force, is_noted, watches_moves
+from gridkeeper_core.grid.memory import NOTES_PER_MOVE, in_force, is_noted, move_allowed_e4
 from gridkeeper_core.grid.pnl import HIGHEST_E6
 from gridkeeper_core.grid.state import PUMP, GridState
 from gridkeeper_core.prices.price import Price
@@ -20,16 +20,17 @@ def check(d: Decision, newest: Price) -> None:
     fact: so its decision follows from the log alone, and a move is seen at most a third late.
     """
     notes = d.state.memory.notes
-    if not notes or PUMP in d.state.pauses or not watches_moves(d.state.config):
+    allowed_e4 = move_allowed_e4(d.state.config)
+    if not notes or PUMP in d.state.pauses or allowed_e4 is None:
         return
     price_e6 = newest.oracle_e6
-    if not is_noted(notes[-1], price_e6, d.state.config):
+    if not is_noted(notes[-1], price_e6, allowed_e4):
         return
     prices = [note.price_e6 for note in in_force(notes, newest.ts_ns)]
     from_e6 = max(prices, key=lambda p: abs(price_e6 - p))
     move_e6 = abs(price_e6 - from_e6) * E6 // from_e6
     sigma_e6 = d.state.memory.sigma_e6
-    allowed_e6 = max(d.state.config.pump_move_e4 * E6 // E4, SIGMAS * sigma_e6)
+    allowed_e6 = max(allowed_e4 * E6 // E4, SIGMAS * sigma_e6)
     if move_e6 <= allowed_e6:
         d.see()
         return
@@ -57,8 +58,9 @@ def expire(d: Decision) -> None:
 def band(state: GridState) -> tuple[int, int]:
     """Prices strictly inside are not noted."""
     notes = state.memory.notes
-    if not notes or PUMP in state.pauses or not watches_moves(state.config):
+    allowed_e4 = move_allowed_e4(state.config)
+    if not notes or PUMP in state.pauses or allowed_e4 is None:
         return 0, HIGHEST_E6
     last_e6 = notes[-1].price_e6
-    step_e6 = div_ceil(last_e6 * state.config.pump_move_e4, E4 * NOTES_PER_MOVE)
+    step_e6 = div_ceil(last_e6 * allowed_e4, E4 * NOTES_PER_MOVE)
     return last_e6 - step_e6, last_e6 + step_e6

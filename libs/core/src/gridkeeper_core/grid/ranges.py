@@ -36,7 +36,8 @@ def check(d: Decision, price_e6: int) -> None:
             _reduce(d)
         case "close":
             where = "below" if d.state.range_left == "low" else "above"
-            d.add(e.GridStopping(close=True, author=relay.BY_ITSELF, reason=f"the price is {where} the range"))
+            reason = f"the price is {where} the range"
+            d.add(e.GridStopping(close=True, author=relay.BY_ITSELF, reason=reason, code="RANGE"))
 
 
 def band(state: GridState) -> tuple[int, int]:

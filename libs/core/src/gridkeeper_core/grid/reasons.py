@@ -8,6 +8,7 @@ from itertools import islice
 import msgspec
 
 from gridkeeper_core.events import Side
+from gridkeeper_core.grid import budget
 from gridkeeper_core.grid.state import GridState, LiveOrder
 from gridkeeper_core.grid.triggers import reference_e6
 from gridkeeper_core.grid.window import candidates, order_price_e6, per_side, target_e9
@@ -181,6 +182,10 @@ class _Look:
             return ("IN_FLIGHT" if other.unwanted else "SINGLE_ORDER"), 0, other.intent_id
         if cell not in self._nearest[side]:
             return "WINDOW", 0, ""
+        if (side, state.names.number(cell)) in state.renewing:
+            return "IN_FLIGHT", 0, "its order is placed anew"
+        if budget.is_out(state, self._now_ns):
+            return "SOL_BUDGET", budget.next_day_ns(self._now_ns), f"{state.budget_lamports} lamports today"
         roll_ns = state.last_roll_ns + state.config.roll_interval_ns
         if self._now_ns >= roll_ns:
             return "WINDOW", 0, f"the window follows when the price has moved by {state.config.hysteresis} more levels"

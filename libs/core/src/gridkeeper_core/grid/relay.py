@@ -40,6 +40,7 @@ def record(
     author: str = BY_ITSELF,
     source: str | None = None,
     compounded_e6: int | None = None,
+    accepted: tuple[str, ...] = (),
 ) -> None:
     """Put the cells in force. Without a `source` the text of the grid file stays what it was."""
     stays = same_levels(d.state.config, config)
@@ -57,6 +58,7 @@ def record(
             why=why,
             compounded_e6=d.state.memory.compounded_e6 if compounded_e6 is None else compounded_e6,
             low_index=d.state.low_index if stays else 0,
+            accepted=accepted,
         )
     )
 

@@ -17,8 +17,8 @@ def due(state: GridState, now_ns: int) -> list[UnwantedOrder]:
     transactions instead of one by one.
     """
     life_ns = state.config.order_life_ns
-    orders = _limit_orders(state)
-    if not life_ns or not orders or is_under_way(state):
+    orders = _limit_orders(state) if life_ns else []
+    if not orders or is_under_way(state):
         return []
     if now_ns - min(order.wanted_ns for order in orders) < life_ns // 2:
         return []
@@ -43,8 +43,10 @@ def to_place(state: GridState) -> frozenset[int]:
 def next_ns(state: GridState, now_ns: int) -> int:
     """When time alone makes a renewal due (0 = never)."""
     half_ns = state.config.order_life_ns // 2
+    if not half_ns:
+        return 0
     moments = (order.wanted_ns + half_ns for order in _limit_orders(state))
-    return min((m for m in moments if half_ns and m > now_ns), default=0)
+    return min((m for m in moments if m > now_ns), default=0)
 
 
 def _limit_orders(state: GridState) -> list[LiveOrder]:

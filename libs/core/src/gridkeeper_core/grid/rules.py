@@ -7,7 +7,7 @@ from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.grid import compound, flags, oracle, pump, ranges, reducing, relay, risk, window
 from gridkeeper_core.grid.decision import Decision
 from gridkeeper_core.grid.pnl import HIGHEST_E6, total_pnl_e6
-from gridkeeper_core.grid.state import ENTRY, ORACLE_DIVERGES, ORACLE_UNCERTAIN, PUMP, RISK, GridState
+from gridkeeper_core.grid.state import ENTRY, ORACLE_DIVERGES, ORACLE_UNCERTAIN, PUMP, GridState
 from gridkeeper_core.grid.triggers import reference_e6
 from gridkeeper_core.prices.price import Price
 
@@ -83,12 +83,3 @@ def next_ns(state: GridState, now_ns: int) -> int:
     if PUMP in state.pauses:
         moments.append(memory.pump_until_ns)
     return min((m for m in moments if m > now_ns), default=0)
-
-
-WAYS_BACK = {
-    RISK: "a person resumes it after the cool-down",
-    PUMP: "the wait after a sharp move is over",
-    ORACLE_UNCERTAIN: "the oracle is certain again",
-    ORACLE_DIVERGES: "market and oracle meet again",
-}
-"""How each pause of these rules ends."""

@@ -67,7 +67,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         path="grid.direction", field="direction", kind="choice", default="neutral", unit="",
         choices=("neutral", "long", "short"),
-        meaning="Neutral starts with nothing, long first buys what its upper cells sell, short sells what its lower buy.",
+        meaning="Neutral starts flat, long first buys what its upper cells sell, short sells what its lower ones buy.",
     ),
     Setting(
         path="grid.adopt", field="adopt", kind="flag", default="false", unit="",
@@ -249,9 +249,10 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="The market's middle farther than this from the oracle pauses placing until they meet again.",
     ),
     Setting(
-        path="risk.pump_move", field="pump_move_e4", kind="ratio", default="0.015", unit="of the price",
+        path="risk.pump_move", field="pump_move_e4", kind="ratio", default=DERIVED, unit="of the price",
         least="0", most="1", above_zero=True,
-        meaning="A move within a minute beyond this and beyond four times the usual one pauses the grid. 1 = never.",
+        meaning="A move within a minute beyond this and four times the usual one pauses the grid. "
+        "Left out: 0.015 for one that trails or recenters, else never.",
     ),
     Setting(
         path="risk.pump_pause", field="pump_pause_ns", kind="duration", default="5m", unit="duration",

@@ -13,7 +13,8 @@ def band(state: GridState, newest: Price | None) -> tuple[int, int]:
     if state.status == "armed" and state.armed is not None:
         armed = state.armed
         return (0, armed.trigger_e6) if armed.above else (armed.trigger_e6, triggers.HIGHEST_E6)
-    if state.status == "open" and ENTRY in state.pauses:
+    # An entry follows every price. A shadow's orders go without anyone telling it so: what follows comes with the next.
+    if state.status == "open" and (ENTRY in state.pauses or state.memory.flag == "shadow"):
         return triggers.ALWAYS
     low, high = triggers.band(state, newest)
     if state.status != "open" or STALE_PRICE in state.pauses:

@@ -95,11 +95,7 @@ def next_look_ns(state: GridState, change: Change, now_ns: int) -> int:
     moments = [change.roll_at_ns]
     moments += [retry.not_before_ns for retry in state.retries.values()]
     moments.append(renewal.next_ns(state, now_ns))
-    for order in state.orders.values():
-        if order.unwanted or order.kind not in ("buy", "sell"):
-            continue
-        if wanted_now_e9(state, order) > order.left_e9:
-            moments.append(order.wanted_ns + state.config.resize_after_ns)
+    moments += [order.wanted_ns + state.config.resize_after_ns for order in _short(state)]
     return min((m for m in moments if m > now_ns), default=0)
 
 
@@ -192,18 +188,19 @@ def _look(state: GridState, side: Side, reference_e6: int, now_ns: int, changed:
     nearest = ranked[:count]
     taken = {o.price_e6 for o in state.orders.values()}
     held_back = state.renewing if renewal.is_under_way(state) else frozenset()
+    keys = [(side, state.names.number(k)) for k in nearest]
     missing = tuple(
         k
-        for k in nearest
-        if (side, state.names.number(k)) not in state.orders
-        and (side, state.names.number(k)) not in held_back
+        for k, key in zip(nearest, keys, strict=True)
+        if key not in state.orders
+        and key not in held_back
         and order_price_e6(state, side, k) not in taken
-        and not must_wait(state, (side, state.names.number(k)), reference_e6, now_ns)
+        and not must_wait(state, key, reference_e6, now_ns)
     )
     live = [o for o in state.orders.values() if o.kind == side and not o.unwanted]
     extra = _beyond(state, live, side, nearest, count)
-    too_far = _beyond(state, live, side, ranked, count + slack)
-    urgent = any(k in missing and k not in changed for k in nearest[: max(count - slack, 1)])
+    too_far = _beyond(state, live, side, ranked, count + slack) if slack else extra
+    urgent = bool(missing) and any(k in missing and k not in changed for k in nearest[: max(count - slack, 1)])
     return _Side(missing=missing, extra=tuple(extra), due=urgent or bool(too_far), empty=bool(missing) and not live)
 
 
@@ -226,14 +223,25 @@ def must_wait(state: GridState, key: tuple[str, int], reference_e6: int, now_ns:
 
 def _resized(state: GridState, now_ns: int) -> list[UnwantedOrder]:
     """Orders smaller than what their cell wants by now."""
-    orders = (o for o in state.orders.values() if not o.unwanted and o.kind in ("buy", "sell"))
-    due = (order for order in orders if _resize_is_due(state, order, now_ns))
+    due = (order for order in _short(state) if _resize_is_due(state, order, now_ns))
     return [UnwantedOrder(intent_id=order.intent_id, why="resize") for order in due]
 
 
+def _short(state: GridState) -> list[LiveOrder]:
+    """Live orders that carry less than their cell wants on their side."""
+    # An order as large as the largest cell is never too small: nearly all are, and need no look at their cell.
+    largest_e9 = max(state.sizes_e9, default=0)
+    return [
+        order
+        for order in state.orders.values()
+        if order.size_e9 - order.filled_e9 < largest_e9
+        and not order.unwanted
+        and order.kind in ("buy", "sell")
+        and wanted_now_e9(state, order) > order.left_e9
+    ]
+
+
 def _resize_is_due(state: GridState, order: LiveOrder, now_ns: int) -> bool:
-    if wanted_now_e9(state, order) <= order.left_e9:
-        return False
     source = state.orders.get(("sell" if order.side == "buy" else "buy", order.cell))
     source_is_partly_filled = source is not None and source.filled_e9 > 0
     return not source_is_partly_filled or now_ns - order.wanted_ns >= state.config.resize_after_ns
@@ -281,6 +289,8 @@ def _taken(state: GridState, wanted: list[WantedOrder], reference_e6: int, now_n
 
 def _within_cap(state: GridState, wanted: list[WantedOrder], unwanted: list[UnwantedOrder]) -> list[WantedOrder]:
     """Never more than `live_orders` at once: orders on their way out count until this decision sends them away."""
+    if not wanted:
+        return wanted
     leaving = {u.intent_id for u in unwanted}
     kinds = ("buy", "sell")
     staying = sum(1 for o in state.orders.values() if o.kind in kinds and not o.unwanted and o.intent_id not in leaving)

@@ -149,8 +149,7 @@ class Sums(msgspec.Struct, kw_only=True):
         self.grid_quote_e6 += matched.grid_quote_e6
         self.turns += len(matched.closed)
         return tuple(
-            ClosedTurn(cell=number, cycle=cell.closed + place, turn=turn)
-            for place, turn in enumerate(matched.closed)
+            ClosedTurn(cell=number, cycle=cell.closed + place, turn=turn) for place, turn in enumerate(matched.closed)
         )
 
 
@@ -163,6 +162,7 @@ class GridBooks:
         self.sums = opened_sums(opening, opened_ns)
         self._checkpoint = _copied(self.sums)
         self._entries: list[Entry] = []
+        self._settled: dict[int, Entry] = {}
 
     def book(self, entry: Entry) -> Booked:
         """Take an entry, in whatever order it arrives."""
@@ -187,17 +187,29 @@ class GridBooks:
         self._entries = []
 
     def rearrange(self, fact: BooksRearranged) -> None:
-        """The cells change: what was booked before stays as it is, and cannot be reordered or taken back any more."""
+        """The cells change: what was booked before cannot be reordered any more, only be taken back."""
         self.sums.rearrange(fact)
+        settled = {entry.fill_record_id: entry for entry in self._entries if entry.fill_record_id != NO_RECORD}
+        self._settled = dict([*self._settled.items(), *settled.items()][-ENTRIES_KEPT:])
         self._checkpoint = _copied(self.sums)
         self._entries = []
 
     def recorded(self, fill_record_id: int) -> Entry | None:
         """The fill with this record, while it can still be taken back."""
-        return next((entry for entry in reversed(self._entries) if entry.fill_record_id == fill_record_id), None)
+        found = next((entry for entry in reversed(self._entries) if entry.fill_record_id == fill_record_id), None)
+        return found or self._settled.get(fill_record_id)
 
     def take_back(self, entry: Entry) -> Booked:
-        """Remove a fill that turned out not to be part of the chain."""
+        """Remove a fill that turned out not to be part of the chain.
+
+        One from before the cells were rearranged is undone by its opposite, at its own price and with its fee back.
+        """
+        if entry not in self._entries and self._settled.pop(entry.fill_record_id, None) is not None:
+            side: Side = "sell" if entry.side == "buy" else "buy"
+            serial = f"{entry.serial}:reverted"
+            return self.book(
+                msgspec.structs.replace(entry, side=side, fee_e6=-entry.fee_e6, serial=serial, fill_record_id=NO_RECORD)
+            )
         return self._remake([kept for kept in self._entries if kept != entry])
 
     def _remake(self, entries: list[Entry]) -> Booked:

@@ -119,13 +119,12 @@ class EquityFold:
         self._events: dict[str, list[TermEvent]] = {name: [] for name in TERMS}
         self._trades: dict[str, TermEvent] = {}
         self._recent: dict[str, tuple[Posted, ...]] = {}
-        self._proven_slots = [0, 0]
 
     def take(self, event_id: int, event: Recorded) -> None:
         """The next event of the account's stream."""
         fact = event.fact
         if isinstance(fact, AccountSnapshot):
-            self._forget(fact.slot)
+            self._forget(fact.cursor_slot)
             return
         postings = self._postings(fact, event.identity)
         if not postings or self._window.baseline.shows(event_id, postings[0].slot):
@@ -174,11 +173,9 @@ class EquityFold:
         self._recent[key] = postings
         return postings
 
-    def _forget(self, slot: int) -> None:
-        """What came before the snapshot before the last cannot come again, nor be taken back."""
-        oldest, newer = self._proven_slots
-        self._recent = {key: group for key, group in self._recent.items() if group[0].slot > oldest}
-        self._proven_slots = [newer, slot]
+    def _forget(self, final_slot: int) -> None:
+        """What is final cannot come again, nor be taken back."""
+        self._recent = {key: group for key, group in self._recent.items() if group[0].slot > final_slot}
 
     def _move(self, base: dict[int, int], postings: tuple[Posted, ...]) -> None:
         for posted in postings:

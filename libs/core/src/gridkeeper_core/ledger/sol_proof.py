@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gridkeeper_core.events import TransactionFailed, TransactionLanded
+from gridkeeper_core.events import TransactionFailed, TransactionLanded, TransactionReverted
 from gridkeeper_core.ledger.interval import Window
 from gridkeeper_core.record import Recorded
 
@@ -55,6 +55,8 @@ class SolFold:
     def take(self, event_id: int, event: Recorded) -> None:
         """The next event in the order of the log."""
         fact, window = event.fact, self._window
+        if isinstance(fact, TransactionReverted):
+            self._undo(fact.signature)
         if not isinstance(fact, TransactionLanded | TransactionFailed) or fact.signature in self._paid:
             return
         if window.first.shows(event_id, fact.slot) or not window.last.shows(event_id, fact.slot):
@@ -65,6 +67,11 @@ class SolFold:
             if paid:
                 told = LamportEvent(event=event.identity, signature=fact.signature, lamports=-paid)
                 self._events[name].append(told)
+
+    def _undo(self, signature: str) -> None:
+        """It is not on the chain any more, so nothing was paid; it may land again."""
+        self._paid.discard(signature)
+        self._events = {name: [of for of in told if of.signature != signature] for name, told in self._events.items()}
 
     def proof(self) -> SolProof:
         """The proof, once everything was taken."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gridkeeper_core import events as e
 from gridkeeper_core.orders import foreign, settlement
 from gridkeeper_core.orders.decide import LAPSED, AccountDecision
-from gridkeeper_core.orders.facts import closed, resting
+from gridkeeper_core.orders.facts import closed, orphaned, resting
 from gridkeeper_core.orders.lifecycle import Attempt, Closing
 from gridkeeper_core.orders.state import AccountState, InFlight, fill_key
 from gridkeeper_core.venue import records as r
@@ -138,6 +138,12 @@ def _take_placed(d: AccountDecision, tx: r.SeenTransaction, record: r.PlacedReco
         if is_same and attempt.order_id is None:
             d.add(resting(attempt, record.order_id, "user_order_id"))
             return
+    for over in d.state.retired.values():
+        attempt = over.attempt
+        is_same = attempt.signature == tx.signature and attempt.user_order_id == record.user_order_id
+        if is_same and attempt.order_id is None and record.order_id not in d.state.orphans:
+            d.add(orphaned(attempt, record.order_id, tx.slot))
+            return
 
 
 def _note_reuse(d: AccountDecision, tx: r.SeenTransaction, order_id: int) -> None:
@@ -168,18 +174,16 @@ def _take_fill(d: AccountDecision, tx: r.SeenTransaction, record: r.FillRecord) 
 
 
 def _may_be_ours(state: AccountState, record: r.FillRecord) -> bool:
-    """Whether an order whose log was cut could be the one that was filled: then counters decide, not this record."""
+    """Whether an order without an id could be the one that was filled: then counters decide, not this record."""
     return any(_unbound(state, record))
 
 
 def _unbound(state: AccountState, record: r.FillRecord) -> list[Attempt]:
     what = (record.market_index, record.side, record.order_size_e9)
-    awaited = {flight.signature for flight in state.flights}
     return [
         a
         for a in state.attempts.values()
         if a.order_id is None
-        and a.signature not in awaited
         and (a.market_index, a.side, a.size_e9) == what
         and abs(record.quote_e6 * 10**9 - a.price_e6 * record.base_e9) < 10**9
     ]
@@ -187,7 +191,8 @@ def _unbound(state: AccountState, record: r.FillRecord) -> list[Attempt]:
 
 def _bound_by_fill(d: AccountDecision, record: r.FillRecord) -> Attempt | None:
     """The one order without an id that side, size and price fit; the last resort, and recorded as such."""
-    found = _unbound(d.state, record)
+    awaited = {flight.signature for flight in d.state.flights}
+    found = [a for a in _unbound(d.state, record) if a.signature not in awaited]
     if len(found) != 1:
         return None
     d.add(resting(found[0], record.order_id, "fallback"))

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from gridkeeper_core import events as e
 from gridkeeper_core.grid.fills import WITHDRAWN
-from gridkeeper_core.orders.evolve import AccountFact, evolve, queue
+from gridkeeper_core.orders.evolve import AccountFact, evolve
+from gridkeeper_core.orders.fold_orders import queue
 from gridkeeper_core.orders.plan import ROLL_MAX, Markets, Placement, Plan, make_plan
 from gridkeeper_core.orders.state import AccountState
 from gridkeeper_core.venue import records as r

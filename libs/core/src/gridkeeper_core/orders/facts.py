@@ -39,3 +39,15 @@ def closed(attempt: Attempt, reason: Closing, tx: r.SeenTransaction | None = Non
         signature=tx.signature if tx is not None and is_open_to_undoing else "",
         slot=tx.slot if tx is not None and is_open_to_undoing else 0,
     )
+
+
+def orphaned(attempt: Attempt, order_id: int, slot: int) -> e.OrderOrphaned:
+    """The order of a closed attempt is open on the venue."""
+    return e.OrderOrphaned(
+        intent_id=attempt.intent_id,
+        attempt=attempt.attempt,
+        order_id=order_id,
+        user_order_id=attempt.user_order_id,
+        market_index=attempt.market_index,
+        slot=slot,
+    )

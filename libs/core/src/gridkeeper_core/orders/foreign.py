@@ -5,6 +5,7 @@ from __future__ import annotations
 from gridkeeper_core import events as e
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.orders.decide import AccountDecision
+from gridkeeper_core.orders.facts import orphaned
 from gridkeeper_core.orders.lifecycle import Attempt
 from gridkeeper_core.venue import records as r
 
@@ -81,16 +82,7 @@ def accepted(d: AccountDecision) -> None:
 def _note(d: AccountDecision, account: r.VenueAccount, order: r.VenueOrder) -> None:
     orphan = _retired(d, order)
     if orphan is not None:
-        d.add(
-            e.OrderOrphaned(
-                intent_id=orphan.intent_id,
-                attempt=orphan.attempt,
-                order_id=order.order_id,
-                user_order_id=order.user_order_id,
-                market_index=order.market_index,
-                slot=account.slot,
-            )
-        )
+        d.add(orphaned(orphan, order.order_id, account.slot))
         return
     d.add(
         e.ForeignOrderSeen(

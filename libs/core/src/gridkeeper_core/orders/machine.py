@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from msgspec.structs import replace
+
 from gridkeeper_core import events as e
 from gridkeeper_core.digest import digest_of
 from gridkeeper_core.errors import GridkeeperError
@@ -157,10 +159,10 @@ class ExecutionMachine:
                 if known is None or known.source_seq < fact.price.source_seq:
                     self._prices[fact.price.market] = fact.price
                 return []
-            case e.OrdersWanted() if fact.shadow:
-                return []
             case e.OrdersWanted():
-                return self._decide(fact.account, item, lambda d: decide.wanted(d, fact))
+                # Of a shadow decision nothing is placed; what was live before it still has to go.
+                sent = replace(fact, wanted=()) if fact.shadow else fact
+                return self._decide(fact.account, item, lambda d: decide.wanted(d, sent))
             case e.GridProposed():
                 grid_id = split_stream(item.event.stream)[1]
                 if fact.config.account not in self._accounts:

@@ -84,6 +84,8 @@ def make_plan(state: AccountState, markets: Markets, now_ns: int, most: int = RO
     cancels, foreign = _cancels(state, most)
     if state.settlement is not None and not cancels and not foreign:
         return Plan(settles=state.settlement.markets)
+    if not state.queued:
+        return Plan(cancels=cancels, foreign=foreign)
     return _with_places(state, markets, now_ns, Plan(cancels=cancels, foreign=foreign), most)
 
 
@@ -148,7 +150,7 @@ def _is_held_up(state: AccountState, queued: QueuedWant, price: Price | None) ->
     until a trigger needs no price.
     """
     want = queued.want
-    if want.intent_id in state.attempts:
+    if want.intent_id in state.attempts or any(a.intent_id == want.intent_id for a in state.orphans.values()):
         return True
     if want.reduce_only:
         return price is None and not want.trigger_e6

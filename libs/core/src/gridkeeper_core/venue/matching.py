@@ -32,6 +32,7 @@ NO_SELL_E6 = 2**62
 _NEVER_S = 2**62
 _RECORDS_PER_BATCH = 16  # what the chain's log limit of 10,000 bytes holds with room to spare
 _E4 = 10**4
+_WITH_VAMM = MarketOperation.FILL | MarketOperation.AMM_FILL
 
 
 class Reach(NamedTuple):
@@ -122,7 +123,7 @@ class Round:
 
     def _take(self, name: str, order: Order) -> None:
         """Fills a taker with the vAMM; a limit order that no longer crosses rests from now on."""
-        if not self._may_fill(MarketOperation.FILL | MarketOperation.AMM_FILL):
+        if not self._may_fill(_WITH_VAMM):
             return
         is_market = order.order_type in ("market", "trigger_market")
         if order.price_e6 == 0 or (self.market.crosses(order.side, order.price_e6) and self._may_take(order)):
@@ -219,9 +220,11 @@ class Round:
 
     def _may_fill(self, operations: MarketOperation) -> bool:
         """Whether nothing is paused that it needs, and the oracle is good enough; a match among makers needs less."""
-        with_vamm = MarketOperation.AMM_FILL in operations
-        exchange = Exchange.FILL | Exchange.AMM if with_vamm else Exchange.FILL
-        if self._venue.exchange_status & exchange or self.market.spec.paused_operations & operations:
+        with_vamm = operations == _WITH_VAMM
+        status, paused = self._venue.exchange_status, self.market.spec.paused_operations
+        if (status and status & (Exchange.FILL | Exchange.AMM if with_vamm else Exchange.FILL)) or (
+            paused and paused & operations
+        ):
             return False
         return self.market.oracle_is_valid(self._venue.now_ns if with_vamm else self.market.price_ns)
 

@@ -343,10 +343,10 @@ class VenueModel:
     def _pay_due_funding(self, market: Market) -> list[FillBatch]:
         """Pays the hours that are full since it was paid last; the first hour of a market begins with its price."""
         hour = self.now_ns // _NS_PER_HOUR
-        if not market.rules.funding_rate_e9 or market.funding_hour == hour:
+        if not market.rules.funding_rate_e9 or market.paid_hour == hour:
             return []
-        hours = hour - market.funding_hour if market.funding_hour else 0
-        self._markets[market.spec.index] = msgspec.structs.replace(market, funding_hour=hour)
+        hours = hour - market.paid_hour if market.paid_hour else 0
+        self._markets[market.spec.index] = msgspec.structs.replace(market, paid_hour=hour)
         if not hours or is_paused(self.exchange_status, Exchange.FUNDING):
             return []
         if market.spec.paused_operations & MarketOperation.UPDATE_FUNDING:
@@ -387,7 +387,7 @@ class VenueModel:
         market = self._markets[index]
         buy_e6, sell_e6, until_s = reach
         if market.rules.funding_rate_e9:
-            until_s = min(until_s, (market.funding_hour + 1) * _S_PER_HOUR - 1)
+            until_s = min(until_s, (market.paid_hour + 1) * _S_PER_HOUR - 1)
         if self._enforce_margin:
             for held in self._accounts.values():
                 low_e6, high_e6 = breach_prices_e6(held, self._markets, index)

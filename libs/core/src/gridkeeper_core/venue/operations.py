@@ -36,7 +36,7 @@ class MarketOperation(IntFlag):
 
 def is_paused(exchange_status: int, operation: Exchange) -> bool:
     """Whether the whole exchange has stopped it."""
-    return exchange_status & operation == operation
+    return exchange_status != 0 and exchange_status & operation == operation
 
 
 def require(exchange_status: int, operation: Exchange) -> None:

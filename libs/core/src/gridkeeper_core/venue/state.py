@@ -108,7 +108,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def counts_as_exposure(self) -> bool:
         """Whether the margin rules assume that it may be filled."""
-        return self.is_open and not self.reduce_only and not self.waits_for_trigger
+        # Written out, because margin asks it of every order again and again.
+        return self.status == "open" and not self.reduce_only and (self.triggered or self.trigger_e6 == NO_TRIGGER)
 
     def has_lapsed(self, now_s: int) -> bool:
         """Whether its `max_ts` has passed; an order that waits for its trigger never lapses."""
@@ -157,7 +158,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 class Market(msgspec.Struct, frozen=True, kw_only=True):
     """A market now: its rules, the last row's price, and the counters the program keeps.
 
-    `oracle_e6` 0 says that no price has come yet; `source_seq` is the last row's. `funding_hour` is the hour since 1970
+    `oracle_e6` 0 says that no price has come yet; `source_seq` is the last row's. `paid_hour` is the hour since 1970
     up to which funding was paid. A frozen oracle keeps its price whatever rows come; `confidence_e6` is how far it may
     be off.
     """
@@ -169,7 +170,7 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
     next_fill_record_id: int = 1
     funding_long_e9: int = 0
     funding_short_e9: int = 0
-    funding_hour: int = 0
+    paid_hour: int = 0
     pnl_pool_e6: int | None = None
     is_frozen: bool = False
     confidence_e6: int = 0

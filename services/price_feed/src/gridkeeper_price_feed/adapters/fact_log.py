@@ -57,6 +57,7 @@ class FactLog:
         """Decide, commit and publish until `stop`; raises when the service must end."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._outbox.run())
+            await self._outbox.aligned()
             await self._processor.run()
             # `stop` ends an outbox that is just reading the log, without what was committed since.
             while self._outbox.lag:  # there is no event for it, and it happens once in a life
