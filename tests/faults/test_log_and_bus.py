@@ -3,84 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
 from gridkeeper_bus.connection import Bus, connect
 from gridkeeper_bus.publisher import JetStreamPublisher
 from gridkeeper_bus.reader import BusMessage, EventReader
-from gridkeeper_bus.streams import declare, ev_config
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_eventlog.rebuild import rebuild
 from gridkeeper_eventlog.store import EventStore, NewEvent
 from support.bus_messages import read, toy_messages
 from support.proxy import lossy_proxy
 from support.servers import RunningNats, RunningPostgres, eventually, running_nats
+from support.toy_load import Load, assert_ev_equals_log, bus_at, publisher_of
 from support.toy_machine import ECHO, PRODUCER, PRODUCER_SERVICE, SERVICE, account_log
-from support.toy_service import ToyService, pump, seen, step_to, toy_service
+from support.toy_service import pump, toy_service
 
 pytestmark = pytest.mark.servers
-
-MIB = 1024 * 1024
-
-
-@asynccontextmanager
-async def bus_at(url: str, *, duplicate_window_s: float = 600.0) -> AsyncIterator[Bus]:
-    bus = await connect(url, "test")
-    await declare(bus, ev_config(max_bytes=64 * MIB, duplicate_window_s=duplicate_window_s))
-    try:
-        yield bus
-    finally:
-        await bus.close()
-
-
-def publisher_of(bus: Bus) -> JetStreamPublisher:
-    return JetStreamPublisher(bus, service=SERVICE, ack_timeout_s=1.0)
-
-
-async def everything_on_ev(bus: Bus, count: int) -> list[BusMessage]:
-    """All that EV holds of the toy service, at least `count`."""
-    reader = EventReader(bus, [(SERVICE, 0)], {})
-    messages = await read(reader, count)
-    await reader.close()
-    assert (await bus.js.stream_info("EV")).state.messages == len(messages)
-    return messages
-
-
-async def assert_ev_equals_log(bus: Bus, service: ToyService, count: int) -> None:
-    """Each stored event is on EV once, in order, byte for byte."""
-    rows = await asyncio.to_thread(service.store.select, 0, 10_000)
-    assert len(rows) == count
-    messages = await everything_on_ev(bus, count)
-    assert [(m.id, m.body) for m in messages] == [(row.id, row.state) for row in rows]
-    assert [m.prev for m in messages] == [0, *(row.id for row in rows[:-1])]
-
-
-class Load:
-    """Feeds a service one event after the other until stopped; `answered` counts those it answered."""
-
-    def __init__(self, service: ToyService) -> None:
-        self.answered = 0
-        self._is_stopped = False
-        self._task = asyncio.create_task(self._feed(service))
-
-    async def stop(self) -> None:
-        self._is_stopped = True
-        await self._task
-
-    async def more(self, count: int) -> None:
-        """Wait until that many more were answered."""
-        wanted = self.answered + count
-        await eventually(lambda: self.answered >= wanted or self._task.done())
-
-    async def _feed(self, service: ToyService) -> None:
-        for event, _ in account_log(20_000):
-            if self._is_stopped:
-                return
-            await service.processor.submit(seen(event), step_to(event))
-            self.answered = event.version
 
 
 async def test_killing_nats_under_load_puts_each_event_on_ev_once(postgres_url: str, nats_server: RunningNats) -> None:

@@ -241,7 +241,8 @@ class MemorySystem:
         self._die_here("after sign")
         return signed
 
-    def _accept(self, name: str, item: Input) -> list[Recorded]:
+    def _accept(self, name: str, item: Input, read_to: int | None = None) -> list[Recorded]:
+        """Events and the reader's new position (`read_to`) are one commit, as in the services' event logs."""
         if self._is_dead:
             raise CrashError(name)
         drafts = self._machines[name].accept(item)
@@ -249,6 +250,8 @@ class MemorySystem:
         for kind in kinds:
             self._die_here(f"before {kind}")
         recorded = self.log.append(name, drafts)
+        if read_to is not None:
+            self.log.positions[name] = read_to
         for kind in kinds:
             self._die_here(f"after {kind}")
         if name == "execution" and recorded:
@@ -267,8 +270,9 @@ class MemorySystem:
                 moved = True
                 writer, stored = self.log.stored[position]
                 if writer in writers:
-                    self._accept(name, EventSeen(now_ns=self.chain.now_ns(), event=decode(stored)))
-                self.log.positions[name] = position + 1
+                    self._accept(name, EventSeen(now_ns=self.chain.now_ns(), event=decode(stored)), position + 1)
+                else:
+                    self.log.positions[name] = position + 1
 
     async def _work(self) -> None:
         await self.desk.until_booted([MARKET])

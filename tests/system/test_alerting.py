@@ -1,4 +1,4 @@
-"""Something breaks, Prometheus sees it, Alertmanager passes it on, the notifier tells it once, and says when it is over."""
+"""Something breaks: Prometheus sees it, Alertmanager passes it on, the notifier tells it once, and when it is over."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Client:
         raise GridkeeperError("ACCOUNT_UNKNOWN", field="account", value=alias, expected=expected)
 
     async def reconcile(self) -> list[AccountView]:
-        """All accounts, after each was read from the venue and compared with the record; leads to a snapshot of each."""
+        """All accounts, after each was read from the venue and compared with the record; each gets a snapshot."""
         return await self._query("execution", "reconcile", list[AccountView])
 
     async def markets(self) -> list[MarketSpec]:

@@ -12,7 +12,7 @@ import msgspec
 
 from gridkeeper_cli import preview_document, preview_suggestion
 from gridkeeper_cli.grid_file import Assumptions, Previewed, positive_e6, preview_anyhow, read_grid_file
-from gridkeeper_cli.preview_history import paid_hour_e9, history_in
+from gridkeeper_cli.preview_history import history_in, paid_hour_e9
 from gridkeeper_cli.session import Session, everywhere, pass_session
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.grid.preview_checks import check_accepted, open_refusals

@@ -9,7 +9,7 @@ from gridkeeper_core.orders.decide import LAPSED, AccountDecision
 from gridkeeper_core.orders.lifecycle import Attempt
 from gridkeeper_core.orders.rules import AccountRules
 from gridkeeper_core.orders.state import SLOTS, AccountState
-from gridkeeper_core.units import E4, NS_PER_S
+from gridkeeper_core.units import E4, NS_PER_S, decimal_text
 
 LAPSE_GRACE_NS = 2 * NS_PER_S
 """Chain time runs in whole seconds; an order is cancelled as lapsed only when it surely cannot fill any more."""
@@ -65,7 +65,7 @@ def _refusal(state: AccountState, config: GridConfig, slots: int, spec: MarketSp
     if not spec.is_open:
         return ("MARKET_CLOSED", f"{spec.symbol} is {spec.status}")
     if config.leverage_e4 * spec.margin_ratio_initial_e4 > E4 * E4:
-        return ("LEVERAGE_TOO_HIGH", f"the market allows {E4 / spec.margin_ratio_initial_e4:g}")
+        return ("LEVERAGE_TOO_HIGH", f"the market allows {decimal_text(E4 * E4 // spec.margin_ratio_initial_e4, E4)}")
     if any(r.market == config.market for r in state.reservations.values()):
         return ("MARKET_BUSY", config.market)
     taken = sum(r.slots for r in state.reservations.values()) + len(state.foreign)
