@@ -8,7 +8,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -72,14 +72,12 @@ class LoopDisk:
     def unmount(self) -> None:
         """As soon as the last program has let go of it."""
         deadline = time.monotonic() + _RELEASE_WITHIN_S
-        while True:
+        while self.place.is_mount():
             try:
                 _run("umount", str(self.place))
-            except subprocess.CalledProcessError:
-                assert time.monotonic() < deadline, f"{self.place} is still in use"
+            except subprocess.CalledProcessError as error:
+                assert time.monotonic() < deadline, error.stderr
                 time.sleep(0.1)
-            else:
-                return
 
 
 @contextmanager
@@ -93,8 +91,7 @@ def loop_disk(mebibytes: int) -> Iterator[LoopDisk]:
         try:
             yield disk
         finally:
-            with suppress(subprocess.CalledProcessError):
-                disk.unmount()
+            disk.unmount()
 
 
 def _run(*command: str) -> None:

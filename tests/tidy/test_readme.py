@@ -50,7 +50,7 @@ def test_a_path_that_is_drawn_below_a_folder_is_read_as_such() -> None:
         "paused since 2026-04-01",
         "Velocity",
         "sandbox",
-        "Nothing here\ntrades real money",
+        "There is no place to trade\nreal money today",
         "price-feed ──PX──▶ strategy",
     ],
 )

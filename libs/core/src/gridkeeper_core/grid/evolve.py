@@ -12,7 +12,7 @@ from gridkeeper_core.grid.budget import spent
 from gridkeeper_core.grid.cells import cells_of
 from gridkeeper_core.grid.levels import capital_e6
 from gridkeeper_core.grid.state import ENTRY, FAULT, NO_CELL, WAITING_TRIGGER, GridState, LiveOrder, Retry
-from gridkeeper_core.names import split_intent
+
 
 GridFact = (
     e.GridProposed
@@ -178,18 +178,16 @@ def _orders_wanted(state: GridState, fact: e.OrdersWanted, ts_ns: int) -> GridSt
 
 def key_of(intent_id: str) -> tuple[str, int]:
     """Where the order of an intent stands in `GridState.orders`; closing orders stand under cell -1."""
-    parts = split_intent(intent_id)
-    if parts.kind in ("buy", "sell"):
-        return (parts.kind, parts.key)
-    return (parts.kind, NO_CELL)
+    _, kind, cell, _ = intent_id.split("/")
+    return (kind, int(cell) if kind in ("buy", "sell") else NO_CELL)
 
 
 def _order_gone(state: GridState, fact: e.OrderGone, ts_ns: int) -> GridState:
     key = find(state, fact.intent_id)
     assert key is not None
-    orders = {k: order for k, order in state.orders.items() if k != key}
-    retries = {k: retry for k, retry in state.retries.items() if k != key}
-    is_renewed = state.orders[key].unwanted == "renew"
+    orders, retries = dict(state.orders), dict(state.retries)
+    is_renewed = orders.pop(key).unwanted == "renew"
+    retries.pop(key, None)
     if fact.not_before_ns:
         retries[key] = Retry(
             not_before_ns=fact.not_before_ns, price_e6=fact.reference_e6, tries=fact.tries, why=fact.why

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -56,6 +56,7 @@ class StrategyMachine:
     def __init__(self) -> None:
         self._grids: dict[str, GridState] = {}
         self._watches: dict[str, _Watch] = {}
+        self._decided: dict[str, tuple[Change, Price | None, int]] = {}
         self._newest: dict[str, Price] = {}
         self._restored_ns: dict[str, int] = {}
 
@@ -84,6 +85,7 @@ class StrategyMachine:
             self._note_price(event.fact.price)
         self._restored_ns[grid_id] = event.ts_ns
         self._watches.pop(grid_id, None)
+        self._decided.pop(grid_id, None)
 
     def hear(self, price: Price) -> None:
         """Note a price without deciding on it: for a replay, which learns from the record what was the newest one."""
@@ -240,7 +242,7 @@ class StrategyMachine:
             config=body.config, source=body.source, author=item.author, reason=item.reason, accepted=body.accepted
         )
         self._grids[grid_id] = begin(grid_id, fact)
-        return [self._draft(grid_id, item, fact)]
+        return self._drafts(grid_id, item, [fact])
 
     def _in_status(self, grid_id: str, verb: str, *statuses: str) -> GridState:
         grid = self.grid(grid_id)
@@ -264,12 +266,18 @@ class StrategyMachine:
         d = Decision(grid, self._newest.get(grid.config.market), item.now_ns)
         change = decide.settle(d, act(d))
         self._grids[grid.grid_id] = d.state
-        self._watches[grid.grid_id] = self._watch_for(d.state, change, item.now_ns)
-        return [self._draft(grid.grid_id, item, fact) for fact in d.facts]
+        # What the grid waits for is found when somebody asks: most decisions are followed by the next one at once.
+        self._watches.pop(grid.grid_id, None)
+        self._decided[grid.grid_id] = (change, d.newest, item.now_ns)
+        return self._drafts(grid.grid_id, item, d.facts)
 
-    def _draft(self, grid_id: str, item: Input, fact: e.Fact) -> Draft:
-        thread = getattr(fact, "intent_id", "") or (item.key if isinstance(item, Command) else "")
-        return Draft(stream=stream("grid", grid_id), ts_ns=item.now_ns, cause=cause_of(item), thread=thread, fact=fact)
+    def _drafts(self, grid_id: str, item: Input, facts: Sequence[e.Fact]) -> list[Draft]:
+        name, cause = stream("grid", grid_id), cause_of(item)
+        key = item.key if isinstance(item, Command) else ""
+        return [
+            Draft(stream=name, ts_ns=item.now_ns, cause=cause, thread=getattr(fact, "intent_id", "") or key, fact=fact)
+            for fact in facts
+        ]
 
     def _fold(self, grid_id: str, fact: e.Fact, ts_ns: int) -> None:
         if isinstance(fact, e.GridProposed):
@@ -282,25 +290,23 @@ class StrategyMachine:
     def _watch(self, grid: GridState) -> _Watch:
         watch = self._watches.get(grid.grid_id)
         if watch is None:
-            watch = self._watch_for(grid, self._plan_again(grid), self._restored_ns.get(grid.grid_id, 0))
-            self._watches[grid.grid_id] = watch
+            decided = self._decided.pop(grid.grid_id, None) or self._plan_again(grid)
+            watch = self._watches[grid.grid_id] = _watch_for(grid, *decided)
         return watch
 
-    def _plan_again(self, grid: GridState) -> Change:
-        """After a restart: the plan as it was after the last stored event."""
-        newest = self._newest.get(grid.config.market)
+    def _plan_again(self, grid: GridState) -> tuple[Change, Price | None, int]:
+        """After a restart: the plan as it was after the last stored event, the price and the time it was made at."""
+        newest, restored_ns = self._newest.get(grid.config.market), self._restored_ns.get(grid.grid_id, 0)
         if newest is None or not grid.is_trading:
-            return Change()
-        return plan(grid, reference_e6(grid, newest), self._restored_ns.get(grid.grid_id, 0), NO_CELLS)
+            return Change(), newest, restored_ns
+        return plan(grid, reference_e6(grid, newest), restored_ns, NO_CELLS), newest, restored_ns
 
     def _note_price(self, price: Price) -> None:
         known = self._newest.get(price.market)
         if known is None or price.source_seq > known.source_seq:
             self._newest[price.market] = price
 
-    def _watch_for(self, grid: GridState, change: Change, now_ns: int) -> _Watch:
-        low_e6, high_e6 = waits.band(grid, self._newest.get(grid.config.market))
-        return _Watch(low_e6, high_e6, waits.next_look_ns(grid, change, now_ns))
+
 
     def _wake_of(self, grid: GridState) -> int | None:
         newest = self._newest.get(grid.config.market)
@@ -314,6 +320,11 @@ class StrategyMachine:
     def _is_due(self, grid: GridState, now_ns: int) -> bool:
         wake_ns = self._wake_of(grid)
         return wake_ns is not None and wake_ns <= now_ns
+
+
+def _watch_for(grid: GridState, change: Change, newest: Price | None, now_ns: int) -> _Watch:
+    low_e6, high_e6 = waits.band(grid, newest)
+    return _Watch(low_e6, high_e6, waits.next_look_ns(grid, change, now_ns))
 
 
 def _then_nothing(act: Callable[[Decision], None]) -> Callable[[Decision], frozenset[int]]:

@@ -22,6 +22,10 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
         """The number of the cell at a place."""
         return self.numbers[place] if self.numbers else place
 
+    def numbers_of(self, places: list[int]) -> list[int]:
+        """The numbers of the cells at these places."""
+        return [self.numbers[place] for place in places] if self.numbers else places
+
     def place(self, number: int, count: int) -> int | None:
         """Where the cell with a number is among `count` cells; None when it was given up."""
         if self.numbers:

@@ -50,13 +50,15 @@ class Row(msgspec.Struct, frozen=True):
     def changed(self, index: int, number: int) -> Row:
         """A copy with one number replaced."""
         place, inner = index >> _BITS, index & _MASK
-        old = self.chunks[place]
-        chunk = (*old[:inner], number, *old[inner + 1 :])
+        chunks, largest = self.chunks, self.largest
+        old = chunks[place]
+        chunk = old[:inner] + (number,) + old[inner + 1 :]
+        most = largest[place]
+        if number >= most or old[inner] == most:
+            most = number if number >= most else max(chunk)
+            largest = largest[:place] + (most,) + largest[place + 1 :]
         return Row(
-            (*self.chunks[:place], chunk, *self.chunks[place + 1 :]),
-            (*self.largest[:place], max(chunk), *self.largest[place + 1 :]),
-            self.length,
-            self.total + number - old[inner],
+            chunks[:place] + (chunk,) + chunks[place + 1 :], largest, self.length, self.total + number - old[inner]
         )
 
     def rising(self, first: int, least: int) -> Iterator[int]:

@@ -54,8 +54,9 @@ def plan(state: GridState, reference_e6: int, now_ns: int, changed: frozenset[in
     `changed` are cells whose content or order changed by this very input: their orders do not wait for a roll.
     """
     changed |= renewal.to_place(state)
-    buys = _look(state, "buy", reference_e6, now_ns, changed)
-    sells = _look(state, "sell", reference_e6, now_ns, changed)
+    taken = {order.price_e6 for order in state.orders.values()}
+    buys = _look(state, "buy", reference_e6, now_ns, changed, taken)
+    sells = _look(state, "sell", reference_e6, now_ns, changed, taken)
     is_broke = budget.is_out(state, now_ns)
     worn = renewal.due(state, now_ns)
     unwanted = _resized(state, now_ns) + ([] if is_broke else worn)
@@ -77,7 +78,7 @@ def plan(state: GridState, reference_e6: int, now_ns: int, changed: frozenset[in
     wanted = _within_cap(state, wanted, unwanted)
     waits = (buys.due or sells.due) and not is_due
     return Change(
-        unwanted=tuple({u.intent_id: u for u in unwanted}.values()),
+        unwanted=tuple({u.intent_id: u for u in unwanted}.values()) if unwanted else (),
         wanted=tuple(wanted),
         rolled=rolled and bool(wanted or unwanted),
         roll_at_ns=roll_at_ns if waits else 0,
@@ -87,6 +88,8 @@ def plan(state: GridState, reference_e6: int, now_ns: int, changed: frozenset[in
 
 def joined(first: Change, then: Change) -> Change:
     """Two changes as one: what the first wants comes before the rest."""
+    if first.is_empty:
+        return then
     return replace(then, unwanted=first.unwanted + then.unwanted, wanted=first.wanted + then.wanted)
 
 
@@ -176,32 +179,29 @@ def _fits(state: GridState, order: LiveOrder) -> bool:
     return order.left_e9 <= target_e9(state, order.side, place)
 
 
-def _look(state: GridState, side: Side, reference_e6: int, now_ns: int, changed: frozenset[int]) -> _Side:
+def _look(
+    state: GridState, side: Side, reference_e6: int, now_ns: int, changed: frozenset[int], taken: set[int]
+) -> _Side:
     buy_count, sell_count = per_side(state.config.live_orders)
     count = buy_count if side == "buy" else sell_count
     slack = state.config.hysteresis
-    ranked: list[int] = []
-    for cell in candidates(state, side, reference_e6):
-        ranked.append(cell)
-        if len(ranked) == count + slack:
-            break
+    ranked = list(islice(candidates(state, side, reference_e6), max(count + slack, 1)))
     nearest = ranked[:count]
-    taken = {o.price_e6 for o in state.orders.values()}
-    held_back = state.renewing if renewal.is_under_way(state) else frozenset()
-    keys = [(side, state.names.number(k)) for k in nearest]
-    missing = tuple(
+    orders = state.orders
+    missing = [
         k
-        for k, key in zip(nearest, keys, strict=True)
-        if key not in state.orders
-        and key not in held_back
+        for k, number in zip(nearest, state.names.numbers_of(nearest), strict=True)
+        if (side, number) not in orders
         and order_price_e6(state, side, k) not in taken
-        and not must_wait(state, key, reference_e6, now_ns)
-    )
-    live = [o for o in state.orders.values() if o.kind == side and not o.unwanted]
+        and not must_wait(state, (side, number), reference_e6, now_ns)
+    ]
+    if missing and state.renewing and renewal.is_under_way(state):
+        missing = [k for k in missing if (side, state.names.number(k)) not in state.renewing]
+    live = [o for o in orders.values() if o.kind == side and not o.unwanted]
     extra = _beyond(state, live, side, nearest, count)
     too_far = _beyond(state, live, side, ranked, count + slack) if slack else extra
     urgent = bool(missing) and any(k in missing and k not in changed for k in nearest[: max(count - slack, 1)])
-    return _Side(missing=missing, extra=tuple(extra), due=urgent or bool(too_far), empty=bool(missing) and not live)
+    return _Side(missing=tuple(missing), extra=tuple(extra), due=urgent or bool(too_far), empty=bool(missing) and not live)
 
 
 def _beyond(state: GridState, live: list[LiveOrder], side: Side, nearest: list[int], count: int) -> list[LiveOrder]:
@@ -229,15 +229,14 @@ def _resized(state: GridState, now_ns: int) -> list[UnwantedOrder]:
 
 def _short(state: GridState) -> list[LiveOrder]:
     """Live orders that carry less than their cell wants on their side."""
-    # An order as large as the largest cell is never too small: nearly all are, and need no look at their cell.
-    largest_e9 = max(state.sizes_e9, default=0)
+    # An order as large as its cell is never too small: nearly all are, and need no look at what the cell holds. Cells
+    # that were never laid anew are numbered by their places.
+    sizes_e9, orders = state.cells.sizes_e9, state.orders.values()
+    found = orders if state.names.numbers else [o for o in orders if o.size_e9 - o.filled_e9 < sizes_e9[o.cell]]
     return [
         order
-        for order in state.orders.values()
-        if order.size_e9 - order.filled_e9 < largest_e9
-        and not order.unwanted
-        and order.kind in ("buy", "sell")
-        and wanted_now_e9(state, order) > order.left_e9
+        for order in found
+        if not order.unwanted and order.kind in ("buy", "sell") and wanted_now_e9(state, order) > order.left_e9
     ]
 
 

@@ -120,7 +120,7 @@ class Chain:
         except VenueError as refusal:
             error = refusal
         self._deeds.append((mark, len(self.landed)))
-        is_cut = bool(self.cuts and records)
+        is_cut = bool(self.cuts and records and not roll.settle_markets)
         self.cuts -= is_cut
         self._whole[sent.signature] = records
         self._land(sent.signature, records[: len(records) // 2] if is_cut else records, error, is_cut=is_cut)

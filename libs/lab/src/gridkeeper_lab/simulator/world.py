@@ -128,9 +128,10 @@ class World:
         """All is well until the grid trades."""
         self.chain.advance(self.now_ns)
         self.chain.open_account(100_000 * E6)
-        self.price(10_505, 0)
         self.rest()
         self.pass_time(NS_PER_S)
+        self.price(10_505, 0)
+        self.rest()
         self.command(ProposeGrid(config=CONFIG, source=""), f"grid:{GRID}")
         self.rest()
         demand(self.chain.read().orders, "BEGIN", "no order rests after the grid was proposed")
