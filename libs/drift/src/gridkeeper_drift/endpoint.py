@@ -15,6 +15,7 @@ import msgspec
 from gridkeeper_core.breaker import Breaker, BreakerPhase, BreakerRules
 from gridkeeper_core.units import NS_PER_S
 from gridkeeper_drift.failure import RpcRefusedError, RpcUnreachableError, custom_code, describe
+from gridkeeper_drift.metrics import RPC_REQUESTS, RPC_SECONDS, endpoint_label
 from gridkeeper_drift.schedule import Priority, RequestScheduler
 
 T = TypeVar("T")
@@ -57,6 +58,7 @@ class Endpoint:
     ) -> None:
         self.url = url
         self.name = name
+        self._label = endpoint_label(url)
         self.on_change: Callable[[EndpointChange], None] = lambda _: None
         self.requests = 0
         self.refused_for_load = 0
@@ -110,7 +112,8 @@ class Endpoint:
             await self._scheduler.turn(priority)
             response = await self._post(method, body)
             if response.status_code == httpx.codes.OK:
-                return _result_of(method, response.content)
+                return self._counted(method, response.content)
+            self._count(_outcome_of(response.status_code))
             if response.status_code != httpx.codes.TOO_MANY_REQUESTS and response.status_code < 500:
                 raise RpcRefusedError(method, response.status_code, "The endpoint refused the request.")
             self.refused_for_load += response.status_code == httpx.codes.TOO_MANY_REQUESTS
@@ -120,10 +123,29 @@ class Endpoint:
         raise RpcUnreachableError(method, f"HTTP status {response.status_code}, {_ATTEMPTS} times.")
 
     async def _post(self, method: str, body: bytes) -> httpx.Response:
+        began_ns = _now_ns()
         try:
             return await self._http.post(self.url, content=body, headers={"content-type": "application/json"})
         except httpx.HTTPError as error:
+            self._count("away")
             raise RpcUnreachableError(method, f"{type(error).__name__}: {error}") from error
+        finally:
+            RPC_SECONDS.labels(self._label).observe((_now_ns() - began_ns) / NS_PER_S)
+
+    def _counted(self, method: str, content: bytes) -> Any:
+        try:
+            result = _result_of(method, content)
+        except RpcRefusedError:
+            self._count("refused")
+            raise
+        except RpcUnreachableError:
+            self._count("garbled")
+            raise
+        self._count("ok")
+        return result
+
+    def _count(self, outcome: str) -> None:
+        RPC_REQUESTS.labels(self._label, outcome).inc()
 
     def _well(self) -> None:
         self._breaker = self._breaker.succeeded()
@@ -138,6 +160,12 @@ class Endpoint:
 
 def _now_ns() -> int:
     return int(asyncio.get_running_loop().time() * NS_PER_S)
+
+
+def _outcome_of(status_code: int) -> str:
+    if status_code == httpx.codes.TOO_MANY_REQUESTS:
+        return "limited"
+    return "error" if status_code >= httpx.codes.INTERNAL_SERVER_ERROR else "refused"
 
 
 def _understood(method: str, read: Callable[[Any], T], result: Any) -> T:

@@ -57,7 +57,7 @@ def next_look_ns(state: GridState, now_ns: int) -> int:
 
 def is_next(state: GridState) -> bool:
     """Whether nothing but the entry keeps the levels from going live."""
-    return state.status == "open" and set(state.pauses) == {ENTRY}
+    return len(state.pauses) == 1 and ENTRY in state.pauses and state.status == "open"
 
 
 def scaled(state: GridState, got_e9: int) -> Start:

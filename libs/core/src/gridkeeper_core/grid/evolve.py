@@ -13,7 +13,6 @@ from gridkeeper_core.grid.cells import cells_of
 from gridkeeper_core.grid.levels import capital_e6
 from gridkeeper_core.grid.state import ENTRY, FAULT, NO_CELL, WAITING_TRIGGER, GridState, LiveOrder, Retry
 
-
 GridFact = (
     e.GridProposed
     | e.GridArmed

@@ -306,8 +306,6 @@ class StrategyMachine:
         if known is None or price.source_seq > known.source_seq:
             self._newest[price.market] = price
 
-
-
     def _wake_of(self, grid: GridState) -> int | None:
         newest = self._newest.get(grid.config.market)
         if grid.status != "open" or newest is None:

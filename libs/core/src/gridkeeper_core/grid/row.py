@@ -52,14 +52,13 @@ class Row(msgspec.Struct, frozen=True):
         place, inner = index >> _BITS, index & _MASK
         chunks, largest = self.chunks, self.largest
         old = chunks[place]
-        chunk = old[:inner] + (number,) + old[inner + 1 :]
+        chunk = (*old[:inner], number, *old[inner + 1 :])
         most = largest[place]
         if number >= most or old[inner] == most:
             most = number if number >= most else max(chunk)
-            largest = largest[:place] + (most,) + largest[place + 1 :]
-        return Row(
-            chunks[:place] + (chunk,) + chunks[place + 1 :], largest, self.length, self.total + number - old[inner]
-        )
+            largest = (*largest[:place], most, *largest[place + 1 :])
+        chunks = (*chunks[:place], chunk, *chunks[place + 1 :])
+        return Row(chunks, largest, self.length, self.total + number - old[inner])
 
     def rising(self, first: int, least: int) -> Iterator[int]:
         """The places from `first` upwards whose number is at least `least`."""

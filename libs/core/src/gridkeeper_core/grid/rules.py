@@ -41,7 +41,7 @@ def limited(d: Decision, change: window.Change, newest: Price, *, is_fresh: bool
     if is_fresh:
         wanted = reducing.check(d, reference_e6(d.state, newest))
         change = window.joined(change, window.Change(wanted=wanted)) if wanted else change
-    if not any(_leaves_strays(fact) for fact in d.facts):
+    if not any(map(_leaves_strays, d.facts)):
         return change
     known = {gone.intent_id for gone in change.unwanted}
     strays = tuple(gone for gone in window.strays(d.state) if gone.intent_id not in known)

@@ -91,6 +91,8 @@ def fired(d: Decision, fired_intent: str) -> None:
 def due(state: GridState, newest: Price, now_ns: int) -> window.Change:
     """Stops to be placed, once there is a position they would close; and those whose price was changed, to go."""
     stops = {stop.kind: stop for stop in stops_of(state.config, state.start_price_e6)}
+    if not stops and not any((kind, NO_CELL) in state.orders for kind in CODES):
+        return window.Change()
     unwanted = tuple(
         e.UnwantedOrder(intent_id=order.intent_id, why="edit")
         for order in state.orders.values()

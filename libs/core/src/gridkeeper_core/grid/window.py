@@ -185,7 +185,7 @@ def _look(
     buy_count, sell_count = per_side(state.config.live_orders)
     count = buy_count if side == "buy" else sell_count
     slack = state.config.hysteresis
-    ranked = list(islice(candidates(state, side, reference_e6), max(count + slack, 1)))
+    ranked = list(islice(candidates(state, side, reference_e6), count + slack))
     nearest = ranked[:count]
     orders = state.orders
     missing = [
@@ -201,7 +201,8 @@ def _look(
     extra = _beyond(state, live, side, nearest, count)
     too_far = _beyond(state, live, side, ranked, count + slack) if slack else extra
     urgent = bool(missing) and any(k in missing and k not in changed for k in nearest[: max(count - slack, 1)])
-    return _Side(missing=tuple(missing), extra=tuple(extra), due=urgent or bool(too_far), empty=bool(missing) and not live)
+    is_empty = bool(missing) and not live
+    return _Side(missing=tuple(missing), extra=tuple(extra), due=urgent or bool(too_far), empty=is_empty)
 
 
 def _beyond(state: GridState, live: list[LiveOrder], side: Side, nearest: list[int], count: int) -> list[LiveOrder]:

@@ -10,6 +10,7 @@ from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.orders.decide import AccountDecision
 from gridkeeper_core.orders.portfolio import leverage_breach
 from gridkeeper_core.orders.rules import AccountRules
+from gridkeeper_core.orders.state import AccountState
 from gridkeeper_core.units import NS_PER_S
 
 SOL_WARN_LAMPORTS = 100_000_000
@@ -65,6 +66,14 @@ def release(d: AccountDecision, market: str) -> None:
             d.add(e.GuardCleared(code=code, market=market, detail="no grid trades there any more"))
 
 
+def runway_ns(state: AccountState, lamports: int, now_ns: int) -> int | None:
+    """How long a wallet's balance lasts at the pace of this record so far; None while that says nothing yet."""
+    since_ns = now_ns - state.first_spend_ns
+    if not state.first_spend_ns or since_ns < 3600 * NS_PER_S or not state.lamports_spent:
+        return None
+    return (lamports - SOL_STOP_LAMPORTS) * since_ns // state.lamports_spent
+
+
 def _why_closed(spec: MarketSpec) -> str:
     if not spec.is_open:
         return f"its status is {spec.status}"
@@ -102,17 +111,9 @@ def _sol(d: AccountDecision, item: AccountRead) -> None:
 def _sol_level(d: AccountDecision, lamports: int) -> Literal["enough", "warn", "stop_placing"]:
     if lamports < SOL_STOP_LAMPORTS:
         return "stop_placing"
-    runway_ns = _runway_ns(d, lamports)
-    is_short = runway_ns is not None and runway_ns < RUNWAY_WARN_NS
+    left_ns = runway_ns(d.state, lamports, d.now_ns)
+    is_short = left_ns is not None and left_ns < RUNWAY_WARN_NS
     return "warn" if lamports < SOL_WARN_LAMPORTS or is_short else "enough"
-
-
-def _runway_ns(d: AccountDecision, lamports: int) -> int | None:
-    """How long the balance lasts at the pace of this record so far; None while that says nothing yet."""
-    since_ns = d.now_ns - d.state.first_spend_ns
-    if not d.state.first_spend_ns or since_ns < 3600 * NS_PER_S or not d.state.lamports_spent:
-        return None
-    return (lamports - SOL_STOP_LAMPORTS) * since_ns // d.state.lamports_spent
 
 
 def _clock(d: AccountDecision, item: AccountRead) -> None:

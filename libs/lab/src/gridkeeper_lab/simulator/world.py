@@ -376,7 +376,7 @@ class World:
         account = desk.account
         if account.phase == "live" and not account.is_in_doubt and not account.flights:
             self.checks.books_agree(account, None)
-            self.checks.one_order_each()
+            self.checks.one_order_each(account.orphans.keys() | account.foreign.keys())
 
     def _asked_of(self, name: str) -> list[str]:
         kinds = {STRATEGY: "grid", EXECUTION: "account"}
