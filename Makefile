@@ -73,6 +73,11 @@ hooks: .venv/.develop ## Install the git hooks (they run at commit)
 mutate: .venv/.develop ## Break one rule in a copy of the tree; its test must notice [FAULT=name|all]
 	@.venv/bin/python tests/faults/mutate.py $(if $(FAULT),"$(FAULT)",--list)
 
+.PHONY: simulate
+simulate: .venv/.develop ## All services in one process under seeded faults [SEEDS=200 FIRST=0, or SEED=n to have one again]
+	@PYTHONPATH=tests .venv/bin/python -m support.simulate \
+		$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),200) --first $(or $(FIRST),0)) $(ARGS)
+
 .PHONY: soak
 soak: .venv/.develop ## All recorded weeks in lockstep through the whole system (about 20 minutes)
 	$(PYTEST) -n 0 tests/system/test_recorded_days.py --recorded-days 0
@@ -84,6 +89,10 @@ again: .venv/.develop ## Property, fault and system tests over and over, each ro
 		$(PYTEST) $(filter %/property %/faults %/system,$(SUITES)) --hypothesis-seed=$$round $(ARGS) || exit 1; \
 		round=$$((round + 1)); \
 	done
+
+.PHONY: test-containers
+test-containers: .venv/.develop ## Build the images, run the demo with podman-compose or Docker, and remove it (10 minutes)
+	$(PYTEST) -n 0 tests/containers $(ARGS)
 
 .PHONY: bench
 bench: .venv/.runtime ## Measure, and print the numbers with the machine they were taken on

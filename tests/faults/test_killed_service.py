@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -92,6 +93,35 @@ async def test_of_two_copies_of_a_service_one_is_fenced_and_exits(postgres_url: 
         rows = await asyncio.to_thread(_rows, postgres_url)
         assert _echoed(rows) == [f"account:main@{n}" for n in range(1, count + 1)]
         assert await _published(bus, count) == [(row.id, row.state) for row in rows]
+
+
+async def test_a_service_that_was_frozen_while_another_took_over_writes_nothing(
+    postgres_url: str, nats_server: RunningNats
+) -> None:
+    async with bus_at(nats_server.url) as bus:
+        producer, outcome = JetStreamPublisher(bus, service=PRODUCER_SERVICE), JetStreamPublisher(bus, service=SERVICE)
+        with worker(postgres_url, nats_server.url) as old:
+            await producer.publish(toy_messages(1, 50))
+            await eventually(lambda: _has_passed(outcome, 0), within_s=20)
+            await eventually(lambda: _has_caught_up(outcome, postgres_url, 50), within_s=20)
+            old.send_signal(signal.SIGSTOP)
+            await producer.publish(toy_messages(51, 100))
+            with worker(postgres_url, nats_server.url) as new:
+                await eventually(lambda: _has_caught_up(outcome, postgres_url, 100), within_s=20)
+                before = await asyncio.to_thread(_rows, postgres_url)
+
+                # What came meanwhile lies before the old one as before the new one: its first write is refused.
+                old.send_signal(signal.SIGCONT)
+                assert await asyncio.to_thread(old.wait, 20) == toy_worker.FENCED_EXIT
+
+                assert await asyncio.to_thread(_rows, postgres_url) == before
+                assert new.poll() is None
+                await producer.publish(toy_messages(101, 110))
+                await eventually(lambda: _has_caught_up(outcome, postgres_url, 110))
+
+        rows = await asyncio.to_thread(_rows, postgres_url)
+        assert _echoed(rows) == [f"account:main@{n}" for n in range(1, 111)]
+        assert await _published(bus, 110) == [(row.id, row.state) for row in rows]
 
 
 async def _has_passed(publisher: JetStreamPublisher, event_id: int) -> bool:

@@ -22,6 +22,7 @@ from gridkeeper_core.inputs import (
 )
 from gridkeeper_core.orders.decide import RollTooLargeError
 from gridkeeper_core.orders.machine import ExecutionMachine
+from gridkeeper_core.orders.restating import RESTATED
 from gridkeeper_core.orders.rules import AccountRules
 from gridkeeper_core.orders.state import AccountState
 from gridkeeper_core.prices.price import Price
@@ -32,7 +33,10 @@ from support.story import MARKET, SPEC, START_NS, config
 
 
 class Desk:
-    """An execution machine with one live account, and short words for what reaches it."""
+    """An execution machine with one live account, and short words for what reaches it.
+
+    `facts` are what was decided; `met` are the inputs and prices that were recorded with it.
+    """
 
     def __init__(
         self, deposit_e6: int = 10_000 * E6, rules: AccountRules | None = None, wish: GridConfig | None = None
@@ -43,6 +47,7 @@ class Desk:
         self.machine = ExecutionMachine(self._sign, {"main": rules or AccountRules()})
         self.now_ns = START_NS
         self.facts: list[e.Fact] = []
+        self.met: list[e.Fact] = []
         self.streams: list[str] = []
         self._numbers: Iterator[int] = iter(range(1, 10_000))
         self.take(AccountBooted(now_ns=self.now_ns, alias="main"))
@@ -53,6 +58,8 @@ class Desk:
 
     def take(self, item: Input) -> list[e.Fact]:
         drafts = self.machine.accept(item)
+        self.met += [draft.fact for draft in drafts if isinstance(draft.fact, RESTATED)]
+        drafts = [draft for draft in drafts if not isinstance(draft.fact, RESTATED)]
         self.streams += [draft.stream for draft in drafts]
         facts = [draft.fact for draft in drafts]
         self.facts += facts

@@ -6,11 +6,13 @@ import asyncio
 import random
 from pathlib import Path
 
+from gridkeeper_cli.audit_decisions import decide_again
 from gridkeeper_core import events as e
 from gridkeeper_core.grid.state import GridState
 from gridkeeper_core.inputs import AdoptAccount, RejectForeign
 from gridkeeper_sandbox.faults import Fault
 from support.in_memory import InMemorySandbox
+from support.lab_record import LabRecord
 from support.memory_system import KEYPAIR, MemoryLog, MemorySystem, grid
 from support.order_log import OrderLog
 from support.simulated_time import run_simulated
@@ -90,9 +92,17 @@ async def _run(folder: Path, seed: int, *, crashes: bool) -> list[str]:
                 system.command("account:main", RejectForeign())
             found = await _until_books_agree(system, usd)
         await system.crash()
+        found += await decided_otherwise(log)
         return [*found, *([] if may_need_a_person(seed) else OrderLog(log.events()).faults)]
     finally:
         chain.close()
+
+
+async def decided_otherwise(log: MemoryLog) -> list[str]:
+    """Decisions that do not come out of the log again as they were made."""
+    logs = (await decide_again(LabRecord(log.events()))).logs
+    lacking = [f"{found.service} lacks {name}" for found in logs for name in found.lacking]
+    return [*lacking, *(difference.sentence for found in logs for difference in found.differences)]
 
 
 async def _until_settled(system: MemorySystem, usd: float) -> list[str]:

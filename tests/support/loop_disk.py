@@ -8,7 +8,8 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ MIB = 1024 * 1024
 _EXT4_IOC_SHUTDOWN = 0x8004587D
 _WITHOUT_FLUSHING_THE_JOURNAL = 2
 _RELEASE_WITHIN_S = 10.0
+_STEP_BYTES = 64 * 1024
 
 
 class LoopDisk:
@@ -48,11 +50,18 @@ class LoopDisk:
         self.mount()
 
     def fill(self, *, leave_bytes: int) -> None:
-        """Take all room but a little; `make_room` gives it back."""
-        self._ballast.unlink(missing_ok=True)
-        free = os.statvfs(self.place)
-        with self._ballast.open("wb") as ballast:
-            os.posix_fallocate(ballast.fileno(), 0, free.f_bavail * free.f_frsize - leave_bytes)
+        """Take all room but so much; `make_room` gives it back."""
+        with self._ballast.open("wb", buffering=0) as ballast:
+            # The file system keeps some blocks for its own tables, so the last bit is found out by trying.
+            free = os.statvfs(self.place)
+            size = free.f_bavail * free.f_frsize
+            while not _has_reserved(ballast.fileno(), size):
+                size -= _STEP_BYTES
+            with suppress(OSError):
+                for at in count(size, _STEP_BYTES):
+                    os.pwrite(ballast.fileno(), bytes(_STEP_BYTES), at)
+            ballast.truncate(ballast.seek(0, os.SEEK_END) - leave_bytes)
+            os.fsync(ballast.fileno())
 
     def make_room(self) -> None:
         """Undo `fill`."""
@@ -73,10 +82,9 @@ class LoopDisk:
         """As soon as the last program has let go of it."""
         deadline = time.monotonic() + _RELEASE_WITHIN_S
         while self.place.is_mount():
-            try:
-                _run("umount", str(self.place))
-            except subprocess.CalledProcessError as error:
-                assert time.monotonic() < deadline, error.stderr
+            done = subprocess.run(["umount", str(self.place)], check=False, capture_output=True)
+            if done.returncode != 0:
+                assert time.monotonic() < deadline, done.stderr
                 time.sleep(0.1)
 
 
@@ -92,6 +100,14 @@ def loop_disk(mebibytes: int) -> Iterator[LoopDisk]:
             yield disk
         finally:
             disk.unmount()
+
+
+def _has_reserved(handle: int, size_bytes: int) -> bool:
+    try:
+        os.posix_fallocate(handle, 0, size_bytes)
+    except OSError:
+        return False
+    return True
 
 
 def _run(*command: str) -> None:

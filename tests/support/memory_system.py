@@ -130,8 +130,13 @@ class MemorySystem:
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError, CrashError, ExceptionGroup):
+            try:
                 await task
+            except asyncio.CancelledError:
+                continue
+            except (CrashError, ExceptionGroup) as error:
+                if not _is_crash(error):
+                    raise
         await self.venue.__aexit__(None, None, None)
 
     async def restarted_if_dead(self) -> None:
@@ -294,7 +299,7 @@ class MemorySystem:
 
 def _is_crash(error: BaseException | None) -> bool:
     if isinstance(error, BaseExceptionGroup):
-        return any(_is_crash(inner) for inner in error.exceptions)
+        return all(_is_crash(inner) for inner in error.exceptions)
     return isinstance(error, CrashError)
 
 

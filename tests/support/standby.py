@@ -55,3 +55,10 @@ def wait_for_standby(primary: RunningPostgres) -> None:
     with psycopg.connect(primary.url, autocommit=True) as connection:
         connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{NAME}'".encode())
         connection.execute("SELECT pg_reload_conf()")
+
+
+def has_everything_of(primary: RunningPostgres) -> bool:
+    """Whether the standby has all that was written so far."""
+    with psycopg.connect(primary.url, autocommit=True) as connection:
+        row = connection.execute("SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication").fetchone()
+    return row == (True,)

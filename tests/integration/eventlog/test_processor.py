@@ -18,7 +18,7 @@ from gridkeeper_eventlog.recorder import Position
 from gridkeeper_eventlog.store import EventStore
 from support.servers import eventually
 from support.toy_machine import ECHO, PAUSE_NS, PRODUCER, account_log, pause, resume
-from support.toy_service import RecordingPublisher, seen, toy_service
+from support.toy_service import RecordingPublisher, seen, step_to, toy_service
 
 pytestmark = pytest.mark.servers
 
@@ -169,6 +169,19 @@ async def test_poison_ends_the_service_and_is_not_recorded(postgres_url: str) ->
         assert service.store.positions() == {}
         with pytest.raises(GridkeeperError, match="SERVICE_SILENT"):
             await service.processor.submit(pause("k1"))
+
+
+async def test_what_came_before_poison_is_recorded_and_after_a_restart_it_is_tried_alone(postgres_url: str) -> None:
+    log = account_log(5, poison_at=4)
+    for left in (log, log[3:]):
+        async with toy_service(postgres_url) as service:
+            outcomes = [service.processor.offer(seen(event), step_to(event)) for event, _ in left]
+            with pytest.raises(ValueError, match="poison"):
+                await service.running[0]
+
+            assert [outcome.exception() is None for outcome in outcomes] == [e.version < 4 for e, _ in left]
+            assert service.store.position(PRODUCER) == 3
+            assert [row.version for row in service.store.stream(ECHO)] == [1, 2, 3]
 
 
 async def test_poison_that_can_be_attributed_becomes_a_fact_and_the_rest_goes_on(postgres_url: str) -> None:

@@ -6,13 +6,15 @@ import gc
 import sys
 import tracemalloc
 
-from gridkeeper_core.inputs import ProposeGrid, StopGrid
+from gridkeeper_core.inputs import PriceTick, ProposeGrid, StopGrid
 from gridkeeper_core.units import E6
-from support.story import Story, config
+from support.story import MARKET, Story, config
 
-GRIDS = 40
-LEFT_PER_GRID_BYTES = 2_000
-"""Its settings and sums; a grid of 40 intervals with its orders is several times that, one of 999 a hundred times."""
+GRIDS = 60
+LEFT_PER_GRID_BYTES = 3_000
+"""Its settings and sums, in all machines; a grid of 40 intervals with its orders is many times that."""
+SNAPSHOT_AFTER_S = 3_600
+"""After this the account is recorded anew, and what the chain can no longer undo is let go."""
 
 
 def turn_over(story: Story, number: int) -> None:
@@ -23,14 +25,15 @@ def turn_over(story: Story, number: int) -> None:
     )
     story.prices(104.4, 105.1)
     story.command(StopGrid(close=True), f"grid:{grid_id}")
-    story.prices(105.0)
+    story.price(105.0, after_s=SNAPSHOT_AFTER_S)
+    story.lab.reconcile()
     story.lab.log.clear()
 
 
-def held_by_grids() -> int:
-    """Bytes that the grid rules allocated and that are still there."""
+def held() -> int:
+    """Bytes that all machines and the venue allocated and that are still there."""
     gc.collect()
-    snapshot = tracemalloc.take_snapshot().filter_traces((tracemalloc.Filter(True, "*/gridkeeper_core/grid/*"),))
+    snapshot = tracemalloc.take_snapshot().filter_traces((tracemalloc.Filter(True, "*/gridkeeper_*"),))
     return sum(trace.size for trace in snapshot.traces)
 
 
@@ -39,12 +42,12 @@ def test_memory_stays_flat_over_many_grids() -> None:
     story.price(105)
     tracemalloc.start(1)
     turn_over(story, 0)
-    before = held_by_grids()
+    before = held()
 
     for number in range(1, 1 + GRIDS):
         turn_over(story, number)
 
-    grown = held_by_grids() - before
+    grown = held() - before
     tracemalloc.stop()
     assert all(grid.status == "stopped" for grid in story.lab.strategy.grids())
     assert grown < GRIDS * LEFT_PER_GRID_BYTES, f"{grown / GRIDS:.0f} bytes per grid"
@@ -52,6 +55,30 @@ def test_memory_stays_flat_over_many_grids() -> None:
     assert not account.reservations
     assert not account.attempts
     assert not account.queued
+    assert (len(list(account.seen.values())), len(account.retired), len(account.landed)) == (0, 0, 0)
+
+
+def test_stopped_grids_cost_a_price_nothing() -> None:
+    story = Story()
+    story.price(105)
+    for number in range(GRIDS):
+        turn_over(story, number)
+    assert len(list(story.lab.strategy.grids())) == GRIDS
+
+    steps = 0
+
+    def count(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    price = story.lab.strategy.newest_price(MARKET)
+    assert price is not None
+    sys.setprofile(count)
+    story.lab.strategy.accept(PriceTick(now_ns=story.now_ns, price=price))
+    story.lab.strategy.next_wake_ns()
+    story.lab.strategy.bands()
+    sys.setprofile(None)
+    assert steps < GRIDS
 
 
 def test_what_a_large_stopped_grid_leaves_is_as_small_as_what_a_small_one_leaves() -> None:

@@ -18,6 +18,7 @@ from gridkeeper_core.events import (
     PnlSettled,
     Posted,
     ProofChecked,
+    RecordReverted,
     Side,
     Transferred,
 )
@@ -126,6 +127,27 @@ def test_what_fills_booked_adds_up_to_the_books(history: list[Fact]) -> None:
     assert sum(fill.grid_quote_e6 for fill in booked) == result.grid_profit_e6
     assert sum(fill.fee_e6 for fill in booked) == result.fees_e6
     assert booked[-1].position_e9 == result.position_e9
+
+
+@given(st.data())
+def test_what_a_fork_takes_back_leaves_the_books_as_if_it_had_never_been(data: st.DataObject) -> None:
+    history = data.draw(histories())
+    gone = data.draw(st.lists(st.sampled_from(history), unique_by=id))
+    rest = [fact for fact in history if not any(fact is lost for lost in gone)]
+    forked, straight = told([*history, *(_undone(fact) for fact in gone)]), told(rest)
+    assert isinstance(forked.machine, LedgerMachine)
+    assert isinstance(straight.machine, LedgerMachine)
+    now, never = account_view(forked.machine.state, ALIAS), account_view(straight.machine.state, ALIAS)
+    assert now.deposit_e6 == never.deposit_e6
+    assert [h for h in now.holdings if h.base_e9 or h.quote_e6] == [h for h in never.holdings if h.base_e9 or h.quote_e6]
+    assert view_of(forked).result == view_of(straight).result
+
+
+def _undone(fact: Fact) -> Fact:
+    if isinstance(fact, OrderFilled):
+        return reverted(fact.fill_record_id)
+    assert isinstance(fact, FundingPaid | PnlSettled | Transferred)
+    return RecordReverted(signature=fact.signature, index=fact.index)
 
 
 @given(histories())

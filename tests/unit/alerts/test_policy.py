@@ -9,6 +9,7 @@ from gridkeeper_core.alerts.machine import NotifierMachine
 from gridkeeper_core.alerts.policy import DAY_NS, MINUTE_NS, Policy, QuietHours, Route
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.events import (
+    AlertMet,
     Digested,
     Fact,
     FeedStarted,
@@ -60,7 +61,10 @@ ALERT = AlertReceived(
 
 
 def received(story: Story, alert: AlertReceived) -> list[Fact]:
-    return story.take(msgspec.structs.replace(alert, now_ns=story.now_ns))
+    """What was decided; the alert itself is recorded before it."""
+    facts = story.take(msgspec.structs.replace(alert, now_ns=story.now_ns))
+    assert [fact.text for fact in facts[:1] if isinstance(fact, AlertMet)] == [alert.text for _ in facts[:1]]
+    return facts[1:]
 
 
 @pytest.mark.parametrize(

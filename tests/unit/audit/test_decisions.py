@@ -12,6 +12,7 @@ from gridkeeper_core.inputs import PauseGrid, ResumeGrid
 from gridkeeper_core.record import Recorded, decode, encode
 from support.lab_record import LabRecord
 from support.story import Story
+from support.two_markets import TwoMarkets
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +44,44 @@ async def test_every_decision_of_strategy_and_ledger_comes_out_the_same(log: lis
         assert found[service].events == sum(event.stream.startswith(kind) for event in log) > 20
 
 
-async def test_execution_is_decided_again_where_its_input_is_in_the_log_and_the_rest_is_counted_by_name(
-    log: list[Recorded],
-) -> None:
+async def test_execution_is_decided_again_as_a_whole_because_what_it_met_is_in_the_log(log: list[Recorded]) -> None:
     found = (await decided(LabRecord(log)))["execution"]
 
     own = sum(event.stream.startswith(("account:", "tx:", "market:")) for event in log)
+    assert (found.differences, found.lacking, found.folded) == ((), {}, 0)
+    assert found.events == own > 100
+
+
+async def test_a_log_from_before_inputs_were_recorded_is_taken_as_it_is_where_it_lacks_them(
+    log: list[Recorded],
+) -> None:
+    older = [event for event in log if not isinstance(event.fact, e.TransactionMet | e.AccountMet)]
+
+    found = (await decided(LabRecord(older)))["execution"]
+
     assert found.differences == ()
-    assert found.events > 20
-    assert found.events + found.folded == own
-    assert {name.partition(":")[0] for name in found.lacking} <= {"AccountRead", "TransactionSeen"}
+    assert {name.partition(":")[0] for name in found.lacking} == {"AccountRead", "TransactionSeen"}
+    assert found.folded > 20
+
+
+async def test_a_fill_that_the_venue_did_not_tell_is_found(log: list[Recorded]) -> None:
+    found = (await decided(LabRecord(spoiled(log, e.OrderFilled, fee_e6=7))))["execution"]
+
+    assert "fee_e6 7" in found.differences[0].recorded
+
+
+async def test_a_grid_whose_prices_led_to_nothing_is_left_alone_when_another_one_wakes() -> None:
+    story = TwoMarkets().opened()
+    for _ in range(10):
+        story.price("BTC-PERP", 205).price("SOL-PERP", 105, after_s=60)
+    for _ in range(20):
+        story.price("BTC-PERP", 205, after_s=60)
+    log = story.lab.log
+    assert any(event.cause.startswith("wake:") and event.stream == "grid:sol" for event in log)
+
+    found = await decided(LabRecord(log))
+
+    assert [(log.differences, log.lacking) for log in found.values()] == [((), {})] * 4
 
 
 async def test_an_order_that_would_not_be_wanted_now_is_named(log: list[Recorded]) -> None:

@@ -196,3 +196,13 @@ def test_sizes_stay_by_default() -> None:
     for _ in range(5):
         story.prices(103.9, 105.1)
     assert story.facts(e.GridEdited) == []
+
+
+def test_what_a_person_accepted_against_the_preview_is_recorded_with_the_edit() -> None:
+    story = Story().opened_at(105.2)
+    accepted = ("SPACING_UNDER_COST", "LIQUIDATION_INSIDE_RANGE")
+
+    story.command(EditGrid(config=config(intervals=5), source="wider cells", accepted=accepted))
+
+    edits = [fact for fact in story.facts(e.GridEdited) if isinstance(fact, e.GridEdited)]
+    assert [(fact.why, fact.author, fact.accepted) for fact in edits] == [("edit", "ann", accepted)]

@@ -11,6 +11,7 @@ from gridkeeper_core.events import (
     KeeperFeeCharged,
     Liquidated,
     ProofChecked,
+    RecordReverted,
     TransactionFailed,
     TransactionLanded,
     TransactionReverted,
@@ -137,6 +138,19 @@ def test_a_reverted_fill_is_taken_back_even_when_its_snapshot_lies_in_between() 
 
     for first, last in ((0, 1), (1, 2), (0, 2)):
         assert proven(recorded(facts), first=first, last=last).residual_e6 == 0
+
+
+def test_other_records_a_fork_takes_back_are_taken_out_of_their_terms() -> None:
+    venue = Venue()
+    facts: list[Fact] = [venue.snapshot(0, 100)]
+    lost = (funding(-7, 1), settled(3, 2), transferred(50, 3), foreign_fill(4, base_e9=E9, quote_e6=100 * E6))
+    facts += [*lost, *(RecordReverted(signature=fact.signature, index=fact.index) for fact in lost)]
+    kept = funding(11, 5)
+    venue.apply(kept)
+    facts += [kept, venue.snapshot(6, 105)]
+    proof = proven(recorded(facts))
+    assert proof.residual_e6 == 0
+    assert {name: quote for name, quote in terms(proof).items() if quote} == {"funding": 11}
 
 
 def test_what_the_walker_saw_after_the_slot_of_a_snapshot_is_not_in_it() -> None:

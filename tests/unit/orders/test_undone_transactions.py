@@ -58,6 +58,41 @@ def test_an_order_that_a_lost_fill_had_closed_is_cancelled_before_its_intent_is_
     assert again.price_e6 == 104 * E6
 
 
+def test_what_an_earlier_attempt_filled_after_all_is_not_placed_again() -> None:
+    desk = resting()
+    desk.seen("k1", fill(7, 1, 1.0, 1.0), finalized=False, ours=False)
+    desk.vanished("k1")
+    desk.want(order(BUY, 104))
+    facts = desk.seen("k2", fill(7, 1, 1.0, 1.0), slot=101, ours=False)
+    assert kinds(facts) == ["OrderFilled", "OrderRefused"]
+    assert isinstance(facts[1], e.OrderRefused)
+    assert (facts[1].intent_id, facts[1].code) == (BUY, "FILLED_BEFORE")
+    desk.landed(slot=102)
+    assert BUY not in desk.account.queued
+    assert not any(roll.places for roll in desk.rolls[1:])
+
+
+def test_what_was_filled_again_before_its_grid_wanted_it_anew_is_not_placed() -> None:
+    desk = resting()
+    desk.seen("k1", fill(7, 1, 1.0, 1.0), finalized=False, ours=False)
+    desk.vanished("k1")
+    desk.seen("k2", fill(7, 1, 1.0, 1.0), finalized=False, slot=101, ours=False)
+    facts = desk.want(order(BUY, 104))
+    assert [fact.code for fact in facts if isinstance(fact, e.OrderRefused)] == ["FILLED_BEFORE"]
+    assert BUY not in desk.account.queued
+
+
+def test_a_later_attempt_that_rests_already_is_cancelled_when_an_earlier_one_was_filled_after_all() -> None:
+    desk = resting()
+    desk.want(unwanted=(BUY,))
+    desk.landed(cancel(7), finalized=False, slot=101)
+    desk.want(order(BUY, 104))
+    desk.landed(placed(desk, BUY, 8), finalized=False, slot=102)
+    desk.seen("k1", fill(7, 1, 1.0, 1.0), slot=103, ours=False)
+    assert desk.account.attempts[BUY].cancel_why == "filled_before"
+    assert desk.rolls[-1].cancel_order_ids == (8,)
+
+
 def test_a_fill_that_lands_again_under_the_same_number_is_taken_again() -> None:
     desk = resting()
     desk.seen("k1", fill(7, 1, 0.4, 0.4), finalized=False, ours=False)

@@ -20,9 +20,16 @@ PX_PER_MARKET_MAX = 1_000
 
 
 def ev_config(
-    *, replicas: int = 1, max_bytes: int = EV_BYTES_MAX, duplicate_window_s: float = EV_DUPLICATE_WINDOW_S
+    *,
+    replicas: int = 1,
+    max_bytes: int = EV_BYTES_MAX,
+    duplicate_window_s: float = EV_DUPLICATE_WINDOW_S,
+    first_sequence: int | None = None,
 ) -> StreamConfig:
-    """EV: every event, for ever; when it is full the publisher is refused and nothing is dropped."""
+    """EV: every event, for ever; when it is full the publisher is refused and nothing is dropped.
+
+    `first_sequence` is where a stream that is made now begins to count.
+    """
     return StreamConfig(
         name=names.EV_STREAM,
         subjects=[names.EV_SUBJECTS],
@@ -36,6 +43,7 @@ def ev_config(
         allow_direct=True,
         allow_atomic=True,
         duplicate_window=duplicate_window_s,
+        first_seq=first_sequence,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -47,13 +47,20 @@ class _Log:
             self.read_to = self.rows[-1].id if self.rows else self.read_to
 
 
-async def rebuild(logs: Sequence[tuple[EventStore, Publisher]], thread: DbThread) -> dict[str, int]:
+async def rebuild(
+    logs: Sequence[tuple[EventStore, Publisher]], thread: DbThread, *, after: Mapping[str, int] | None = None
+) -> dict[str, int]:
     """Publish every event of every log that EV does not hold yet; app -> number published.
 
+    `after` (app -> id) leaves out what is not needed on EV any more: a log begins with its first event above that id.
     Continues where an earlier run ended. Raises GridkeeperError EVENT_GAP when an event's cause is in none of the
     logs, though its writer's log is among them; and what a Publisher raises.
     """
-    readers = [_Log(store, publisher, await publisher.last_published()) for store, publisher in logs]
+    least = after or {}
+    readers = [
+        _Log(store, publisher, max(least.get(store.app, 0), await publisher.last_published()))
+        for store, publisher in logs
+    ]
     services = {log.store.app.rpartition("_")[0] for log in readers}
     emitted: dict[str, int] = {}
     published = {log.store.app: 0 for log in readers}

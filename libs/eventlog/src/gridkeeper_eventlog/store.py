@@ -23,6 +23,15 @@ STORE_LOST = (OperationalError, InterfaceError)
 """What a call raises when PostgreSQL could not be reached or went away; whether a commit happened is then unknown."""
 
 OLDEST_SERVER = 170_000
+_GIVE_UP = {
+    "connect_timeout": 3,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""When a network that swallows everything is taken for lost (s, and ms for `tcp_user_timeout`). The system's own
+default is a quarter of an hour, in which nobody would hear that nothing is recorded."""
 _LIBRARY_ROWS = "__"
 """Names in the tracking table that begin so belong to the library."""
 
@@ -213,7 +222,7 @@ def _datastore(parts: Mapping[str, Any], schema: str) -> PostgresDatastore:
     )
     assert isinstance(datastore.pool.kwargs, dict)
     # What the library has no parameter for (sslmode, options …); an empty part means libpq's own default.
-    datastore.pool.kwargs.update({key: value for key, value in parts.items() if key not in named})
+    datastore.pool.kwargs.update(_GIVE_UP | {key: value for key, value in parts.items() if key not in named})
     for key in [key for key, value in named.items() if not value]:
         del datastore.pool.kwargs[key]
     return datastore

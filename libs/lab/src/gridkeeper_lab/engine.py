@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from gridkeeper_core import events as e
 from gridkeeper_core.grid.machine import StrategyMachine
 from gridkeeper_core.inputs import (
     AccountBooted,
@@ -35,6 +36,17 @@ ACCOUNT = "main"
 _STRATEGY_READS = frozenset({"execution"})
 _EXECUTION_READS = frozenset({"strategy"})
 _LEDGER_READS = frozenset({"strategy", "execution"})
+_PASSED_OVER: dict[str, frozenset[type[e.Fact]]] = {
+    "strategy": frozenset((e.OrderAccepted, e.OrderResting, e.OrdersQueued, e.TransactionSigned, e.TransactionLanded)),
+    "execution": frozenset((e.CellChanged, e.OrderGone)),
+    "ledger": frozenset(
+        (
+            e.PriceSeen, e.CellChanged, e.OrdersWanted, e.OrderGone, e.OrderAccepted, e.OrderResting, e.OrderClosed,
+            e.TransactionSigned, e.TransactionLanded,
+        )
+    ),
+}  # fmt: skip
+"""The frequent facts that a reader does nothing about: most of all events, and handing them over takes time."""
 
 
 class Lab:
@@ -74,6 +86,7 @@ class Lab:
         self._latency_ns = latency_ns
         self._versions: dict[str, int] = {}
         self._pending: deque[tuple[str, Recorded]] = deque()
+        self._readers: dict[tuple[str, type[e.Fact]], tuple[tuple[str, Machine], ...]] = {}
         self._signed: deque[tuple[int, str, Roll]] = deque()
         self._signatures = 0
         self._commands = 0
@@ -220,12 +233,22 @@ class Lab:
         while self._pending or self._signed:
             while self._pending:
                 writer, event = self._pending.popleft()
-                for name, machine, reads in self._machines:
-                    if writer in reads:
-                        self._accept(name, machine, EventSeen(now_ns=self.now_ns, event=event))
+                readers = self._readers_of(writer, type(event.fact))
+                if readers:
+                    item = EventSeen(now_ns=self.now_ns, event=event)
+                    for name, machine in readers:
+                        self._accept(name, machine, item)
             if not self._signed or self._signed[0][0] > self.now_ns:
                 return
             self._execute(*self._signed.popleft()[1:])
+
+    def _readers_of(self, writer: str, kind: type[e.Fact]) -> tuple[tuple[str, Machine], ...]:
+        readers = self._readers.get((writer, kind))
+        if readers is None:
+            machines = ((name, machine) for name, machine, reads in self._machines if writer in reads)
+            readers = tuple((name, machine) for name, machine in machines if kind not in _PASSED_OVER[name])
+            self._readers[writer, kind] = readers
+        return readers
 
     def _execute(self, signature: str, roll: Roll) -> None:
         error_code, error, records = None, "", ()

@@ -17,10 +17,11 @@ VARIABLE = "GRIDKEEPER_DATA_DIR"
 
 
 class RunningService(msgspec.Struct, frozen=True, kw_only=True):
-    """One service of a running Gridkeeper."""
+    """One service of a running Gridkeeper. In a container of its own it has a host's name, and no pid here (0)."""
 
     pid: int
     health_port: int
+    host: str = "127.0.0.1"
 
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

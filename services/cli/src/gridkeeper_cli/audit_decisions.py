@@ -11,8 +11,9 @@ import msgspec
 from gridkeeper_cli.record_source import RecordSource, Stored
 from gridkeeper_core.audit.decisions import DECIDERS, Decider, DecisionCheck, LogDecisions
 from gridkeeper_core.audit.envelope import envelope_of, identity
-from gridkeeper_core.audit.rebuilt import cause_service
+from gridkeeper_core.audit.rebuilt import cause_service, input_of, restates_input
 from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.events import PriceSeen
 from gridkeeper_core.prices.price import Price, price_cause
 from gridkeeper_core.record import Recorded, decode
 
@@ -77,11 +78,13 @@ async def _fold_again(source: RecordSource, check: DecisionCheck, count: int) ->
 
 
 async def _decisions(stored: AsyncGenerator[Stored, None]) -> AsyncGenerator[list[Recorded], None]:
-    """Neighbouring events of one cause and one moment are one decision."""
+    """Neighbouring events of one cause and one moment are one decision; a restated input begins another."""
     group: list[Recorded] = []
     async for one in stored:
         event = decode(one.body)
-        if group and (event.cause, event.ts_ns) != (group[-1].cause, group[-1].ts_ns):
+        is_other = bool(group) and (input_of(event.cause), event.ts_ns) != (input_of(group[0].cause), group[0].ts_ns)
+        is_next = restates_input(event.fact) and not all(isinstance(known.fact, PriceSeen) for known in group)
+        if is_other or is_next:
             yield group
             group = []
         group.append(event)

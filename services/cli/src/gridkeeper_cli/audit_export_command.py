@@ -64,7 +64,7 @@ def export_command(session: Session, file: Path | None, heads: bool, incident: s
 async def _export_incident(
     session: Session, run: RunFile, grid_id: str, interval: tuple[int, int], path: Path
 ) -> Written:
-    async with ev_source(run.nats_url) as source:
+    async with ev_source(run.nats_url, session.data_dir) as source:
         concerned = await about(source, grid_id)
         market = concerned.proposed.config.market
         prices = recorded_prices(session.data_dir, run.postgres_url, market, *interval)

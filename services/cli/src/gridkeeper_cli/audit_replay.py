@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from gridkeeper_bus.connection import Bus
 from gridkeeper_bus.requests import request
 from gridkeeper_cli.audit_logs import SERVICES, Logs, Progress, opened, unseen
+from gridkeeper_cli.sealed_log import read_index, sealed_events
 from gridkeeper_core.audit.replay import MACHINES, Difference, Replay, State, differences
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.names import app_name, query_subject
@@ -62,11 +64,13 @@ async def replay(
     sources: Sequence[Source] = SOURCES,
     ask_services: bool = True,
     progress: Progress = unseen,
+    data_dir: Path | None = None,
 ) -> ReplayReport:
     """Fold every log of the shard up to what its service says of itself at the beginning.
 
-    Without `ask_services` the sources are compared with each other alone, up to what PostgreSQL holds now. Raises
-    GridkeeperError STORE_LOST, and SERVICE_SILENT when a service does not answer.
+    Without `ask_services` the sources are compared with each other alone, up to what PostgreSQL holds now. What was
+    sealed in `data_dir` is part of EV. Raises GridkeeperError STORE_LOST, BAD_FILE for a sealed file that was changed,
+    and SERVICE_SILENT when a service does not answer.
     """
     async with opened(postgres_url, nats_url, shard, services) as logs:
         running = await _ask(logs.bus, shard, services) if ask_services else {}
@@ -77,7 +81,7 @@ async def replay(
             for service, until_id in ends.items():
                 states[service]["postgres"] = await _from_postgres(logs, service, until_id, shares)
         if "ev" in sources:
-            for service, state in (await _from_ev(logs, ends, shares)).items():
+            for service, state in (await _from_ev(logs, ends, shares, data_dir)).items():
                 states[service]["ev"] = state
         for service, heads in running.items():
             states[service][RUNNING] = State(digests=heads.digests, streams=heads.streams)
@@ -102,11 +106,17 @@ async def _from_postgres(logs: Logs, service: str, until_id: int, shares: _Share
     return fold.state()
 
 
-async def _from_ev(logs: Logs, ends: dict[str, int], shares: _Shares) -> dict[str, State]:
+async def _from_ev(logs: Logs, ends: dict[str, int], shares: _Shares, data_dir: Path | None) -> dict[str, State]:
     folds = {app_name(service, logs.shard): Replay(MACHINES[service](), end) for service, end in ends.items()}
+    sealed: dict[str, int] = {}
+    if data_dir is not None:
+        for stored in sealed_events(data_dir, read_index(data_dir)):
+            app = app_name(stored.service, logs.shard)
+            sealed[app] = stored.id
+            folds[app].take(stored.id, stored.body)
     async for batch in logs.messages(lambda: all(fold.is_done for fold in folds.values())):
         for message in batch:
-            if message.app in folds:
+            if message.app in folds and message.id > sealed.get(message.app, 0):
                 folds[message.app].take(message.id, message.body)
         shares.add(len(batch))
     return {service: folds[app_name(service, logs.shard)].state() for service in ends}

@@ -83,7 +83,9 @@ def replay_command(
     run = read_run_file(session.data_dir)
     sources = SOURCES if source is None else (source,)
     with progress_bar("Folding", json=session.json) as progress:
-        report = asyncio.run(replay(run.postgres_url, run.nats_url, sources=sources, progress=progress))
+        report = asyncio.run(
+            replay(run.postgres_url, run.nats_url, sources=sources, progress=progress, data_dir=session.data_dir)
+        )
     return _replayed(session, report)
 
 
@@ -92,7 +94,7 @@ async def _opened(session: Session, file: Path | None, source: Source | None) ->
     if file is not None:
         yield FileSource(file)
     elif source == "ev":
-        async with ev_source(read_run_file(session.data_dir).nats_url) as ev:
+        async with ev_source(read_run_file(session.data_dir).nats_url, session.data_dir) as ev:
             yield ev
     else:
         yield PostgresSource(read_run_file(session.data_dir).postgres_url)

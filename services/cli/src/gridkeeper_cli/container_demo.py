@@ -13,17 +13,22 @@ from pathlib import Path
 import msgspec
 
 from gridkeeper_bus.connection import connect
+from gridkeeper_cli.child_plan import SERVICES as PROCESSES
 from gridkeeper_cli.demo import ALIAS, MARKET, make_example_grid, set_up_account
 from gridkeeper_cli.example_grid import create_example
 from gridkeeper_cli.gridkeeper_toml import SYNTHETIC, AccountEntry
+from gridkeeper_cli.readiness import unready_reasons
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_drift.keys import make_key_file
-from gridkeeper_runtime.datadir import RunFile, locked, write_run_file
+from gridkeeper_runtime.datadir import RunFile, RunningService, locked, write_run_file
 from gridkeeper_runtime.files import write_private
 
 KEY = Path("/keys/demo.json")
 ACCOUNTS = Path("/keys/accounts.json")
 PATIENCE_S = 60.0
+PAUSE_S = 1.0
+HEALTH_PORT = 9000
+"""Of every container; deploy/entrypoint sets it."""
 
 
 async def make_account(rpc_url: str) -> None:
@@ -36,7 +41,7 @@ async def make_account(rpc_url: str) -> None:
                 break
             except GridkeeperError as error:
                 sys.stderr.write(f"The sandbox is not there yet: {error}\n")
-                await asyncio.sleep(1)
+                await asyncio.sleep(PAUSE_S)
     settings = {ALIAS: {"authority": entry.authority, "signer": entry.signer, "owner_key": True}}
     write_private(ACCOUNTS, msgspec.json.encode(settings))
     sys.stdout.write(f"Account {ALIAS} {'was made' if was_made else 'is there'}.\n")
@@ -54,21 +59,57 @@ async def keep_desk(data_dir: Path, nats_url: str, postgres_url: str, rpc_url: s
         nats_url=nats_url,
         postgres_url=postgres_url,
         rpc_url=rpc_url,
+        services={name: RunningService(pid=0, health_port=HEALTH_PORT, host=name) for name in PROCESSES},
     )
     with locked(data_dir, run.version):
         write_run_file(data_dir, run)
-        bus = await connect(nats_url, "gridkeeper-desk")
-        try:
-            said = await create_example(bus, make_example_grid(data_dir, MARKET, ALIAS, SYNTHETIC))
-        finally:
-            await bus.close()
-        sys.stdout.write(f"{said or 'The grids are those of the last start.'}\n")
-        await stop.wait()
+        opening = asyncio.create_task(_open_example(data_dir, run))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            opening.cancel()
+            return
+        sys.stdout.write(f"{opening.result() or 'The grids are those of the last start.'}\n")
+        await stopping
 
 
-def main(task: str) -> None:
-    """`account` or `desk`."""
-    rpc_url = os.environ["RPC_URL"]
+async def _open_example(data_dir: Path, run: RunFile) -> str:
+    await _until_ready(run)
+    bus = await connect(run.nats_url, "gridkeeper-desk")
+    try:
+        return await create_example(bus, make_example_grid(data_dir, MARKET, ALIAS, SYNTHETIC))
+    finally:
+        await bus.close()
+
+
+async def _until_ready(run: RunFile) -> None:
+    """Each of them starts by itself and may wait for its servers first, so there is no time limit."""
+    said = ""
+    while reasons := await _unready(run):
+        if reasons != said:
+            said = reasons
+            sys.stdout.write(f"Waiting for {said}\n")
+        await asyncio.sleep(PAUSE_S)
+
+
+async def _unready(run: RunFile) -> str:
+    answers = {name: await unready_reasons(service.health_port, service.host) for name, service in run.services.items()}
+    return "; ".join(f"{name}: {' '.join(reasons)}" for name, reasons in answers.items() if reasons)
+
+
+def main(task: str) -> int:
+    """`account` or `desk`; the exit code: 0 done, 1 failed."""
+    # A container's first process ends on a signal only if it was told to.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        _run(task, os.environ["RPC_URL"])
+    except GridkeeperError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _run(task: str, rpc_url: str) -> None:
     if task == "account":
         asyncio.run(make_account(rpc_url))
     else:
@@ -79,4 +120,4 @@ def main(task: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(main(sys.argv[1]))

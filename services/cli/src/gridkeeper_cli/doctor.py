@@ -11,6 +11,7 @@ import msgspec
 
 from gridkeeper_bus.connection import connect
 from gridkeeper_cli.doctor_check import Check, fail
+from gridkeeper_cli.doctor_durability import durability_checks
 from gridkeeper_cli.doctor_machine import machine_checks
 from gridkeeper_cli.doctor_services import service_checks, store_checks, stream_checks
 from gridkeeper_cli.doctor_trading import trading_checks
@@ -46,11 +47,11 @@ def doctor(session: Session) -> int:
 async def examine(data_dir: Path) -> list[Check]:
     """Every check that can be made on what is there."""
     checks, run = machine_checks(data_dir)
-    return checks if run is None else checks + await _examine_running(run)
+    return checks if run is None else checks + await _examine_running(data_dir, run)
 
 
-async def _examine_running(run: RunFile) -> list[Check]:
-    services = await service_checks(run)
+async def _examine_running(data_dir: Path, run: RunFile) -> list[Check]:
+    services = [*await service_checks(run), *await durability_checks(data_dir, run)]
     try:
         bus = await connect(run.nats_url, "gridkeeper-doctor", patience_s=CONNECT_PATIENCE_S)
     except GridkeeperError as error:

@@ -16,8 +16,7 @@ from gridkeeper_core import names
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_eventlog.db_thread import DbThread
 from gridkeeper_eventlog.store import STORE_LOST, EventStore
-from gridkeeper_runtime.datadir import RunFile
-from gridkeeper_runtime.ports import LOOPBACK
+from gridkeeper_runtime.datadir import RunFile, RunningService
 
 LIVE_TIMEOUT_S = 2.0
 PUBLISHED_WITHIN_S = 2.0
@@ -62,16 +61,17 @@ async def _service(name: str, run: RunFile) -> Check:
     known = run.services.get(name)
     if known is None:
         return fail(title, "It does not run.", _SEE_LOGS)
-    if not await asyncio.to_thread(_is_live, known.health_port):
-        return fail(title, f"Process {known.pid} does not answer, or its event loop is stuck.", _SEE_LOGS)
-    reasons = await unready_reasons(known.health_port)
+    where = f"process {known.pid}" if known.pid else f"host {known.host}"
+    if not await asyncio.to_thread(_is_live, known):
+        return fail(title, f"It does not answer, or its event loop is stuck: {where}.", _SEE_LOGS)
+    reasons = await unready_reasons(known.health_port, known.host)
     if reasons:
         return fail(title, f"Not ready: {' '.join(reasons)}", "It tries again by itself; see what it names.")
-    return ok(title, f"Live and ready, process {known.pid}.")
+    return ok(title, f"Live and ready, {where}.")
 
 
-def _is_live(port: int) -> bool:
-    connection = HTTPConnection(LOOPBACK, port, timeout=LIVE_TIMEOUT_S)
+def _is_live(service: RunningService) -> bool:
+    connection = HTTPConnection(service.host, service.health_port, timeout=LIVE_TIMEOUT_S)
     try:
         connection.request("GET", "/livez")
         return connection.getresponse().status == 200

@@ -9,11 +9,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import click
+import msgspec
 
 from gridkeeper_cli.audit_commands import answer_verified
 from gridkeeper_cli.audit_progress import progress_bar
 from gridkeeper_cli.eventlog_rebuild import rebuild_ev
+from gridkeeper_cli.eventlog_rotate import rotate_ev
 from gridkeeper_cli.group import DONE
+from gridkeeper_cli.sealed_log import FOLDER
 from gridkeeper_cli.session import Session, everywhere, pass_session
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_runtime.datadir import locked
@@ -66,6 +69,47 @@ def rebuild_command(session: Session, yes: bool) -> int:  # noqa: FBT001  # clic
     session.answer(
         {"rebuild": {"events": count, "published": report.published}},
         f"EV was made anew with {count} events. Both copies are the same, byte for byte.",
+    )
+    return DONE
+
+
+@eventlog.command("rotate")
+@click.option("--yes", is_flag=True, help="Do it; without it only what would happen is said.")
+@everywhere
+@pass_session
+def rotate_command(session: Session, yes: bool) -> int:  # noqa: FBT001  # click passes options by name
+    """Seal what EV holds into a file and begin EV anew, when it has grown too large.
+
+    Gridkeeper must be stopped. Both copies are proven the same before; nothing is deleted in PostgreSQL. The sealed
+    file stays in the data directory, under `sealed`, and is part of `audit verify` and `audit replay` from then on.
+
+    \b
+    Example:
+      gridkeeper eventlog rotate --yes
+    """
+    data_dir = session.data_dir
+    _require_cluster(data_dir)
+    if not yes:
+        raise GridkeeperError(
+            "BAD_USAGE",
+            field="--yes",
+            expected="--yes",
+            detail="What EV holds would be sealed into a file, and EV would begin anew.",
+            do="Stop Gridkeeper, then add --yes.",
+        )
+    with (
+        locked(data_dir, version("gridkeeper-cli")),
+        _servers(data_dir) as (nats_url, postgres_url),
+        progress_bar("Checking", json=session.json) as progress,
+    ):
+        report = asyncio.run(rotate_ev(data_dir, postgres_url, nats_url, progress=progress))
+    if not report.verified.ok:
+        return answer_verified(session, report.verified)
+    part = report.part
+    session.answer(
+        {"rotate": {"carried": report.carried, **msgspec.to_builtins(part)}},
+        f"{part.events} events are sealed in {data_dir / FOLDER / part.file}.",
+        f"EV begins anew with {report.carried} of them. Nothing is missing in either copy.",
     )
     return DONE
 

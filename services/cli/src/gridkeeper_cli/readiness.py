@@ -18,9 +18,9 @@ _TIMEOUT_S = 2.0
 _PAUSE_S = 0.1
 
 
-async def unready_reasons(port: int) -> list[str]:
+async def unready_reasons(port: int, host: str = LOOPBACK) -> list[str]:
     """Why a service is not ready, in its own words; empty when it is."""
-    return await asyncio.to_thread(_ask, port)
+    return await asyncio.to_thread(_ask, port, host)
 
 
 async def until_ready(
@@ -45,8 +45,8 @@ async def until_ready(
         await asyncio.sleep(_PAUSE_S)
 
 
-def _ask(port: int) -> list[str]:
-    connection = HTTPConnection(LOOPBACK, port, timeout=_TIMEOUT_S)
+def _ask(port: int, host: str) -> list[str]:
+    connection = HTTPConnection(host, port, timeout=_TIMEOUT_S)
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()

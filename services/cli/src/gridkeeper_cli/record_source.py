@@ -15,6 +15,7 @@ from gridkeeper_bus.connection import Bus, connect
 from gridkeeper_bus.inspection import held_stream, read_raw
 from gridkeeper_cli.audit_logs import CONNECT_PATIENCE_S, SERVICES, sent_of
 from gridkeeper_cli.record_reading import log_opened, rows_of
+from gridkeeper_cli.sealed_log import read_index, sealed_events
 from gridkeeper_core import names
 from gridkeeper_core.audit.bundle import End, Event, Head, Tick, read_bundle
 from gridkeeper_core.errors import GridkeeperError
@@ -52,19 +53,25 @@ class PostgresSource:
 
 
 class EvSource:
-    """EV, up to where it ends when reading begins; all services in one order."""
+    """EV, up to where it ends when reading begins; all services in one order. What was sealed comes before it."""
 
-    def __init__(self, bus: Bus, shard: int = 0) -> None:
+    def __init__(self, bus: Bus, data_dir: Path, shard: int = 0) -> None:
         self._bus = bus
+        self._data_dir = data_dir
         self._shard = shard
 
     async def events(self, service: str = "") -> AsyncGenerator[Stored, None]:
         """See `RecordSource`."""
         last = (await held_stream(self._bus, names.EV_STREAM)).last_sequence
+        index = read_index(self._data_dir)
+        for event in sealed_events(self._data_dir, index):
+            if service in ("", event.service):
+                yield Stored(event.service, event.id, event.sequence, event.body)
         async for batch in read_raw(self._bus, f"ev.{self._shard}.{service or '*'}.>", 1, last):
             for message in batch:
-                sent = sent_of(message)
-                yield Stored(message.subject.split(".")[2], sent.id, message.sequence, message.body)
+                writer, sent = message.subject.split(".")[2], sent_of(message)
+                if sent.id > index.heads.get(writer, 0):
+                    yield Stored(writer, sent.id, message.sequence, message.body)
 
 
 class FileSource:
@@ -103,10 +110,10 @@ class FileSource:
 
 
 @asynccontextmanager
-async def ev_source(nats_url: str, shard: int = 0) -> AsyncIterator[EvSource]:
+async def ev_source(nats_url: str, data_dir: Path, shard: int = 0) -> AsyncIterator[EvSource]:
     """EV, until the block ends. Raises GridkeeperError STORE_LOST."""
     bus = await connect(nats_url, "gridkeeper-audit", patience_s=CONNECT_PATIENCE_S)
     try:
-        yield EvSource(bus, shard)
+        yield EvSource(bus, data_dir, shard)
     finally:
         await bus.close()

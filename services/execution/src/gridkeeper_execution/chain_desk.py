@@ -31,7 +31,7 @@ from gridkeeper_drift.failure import CannotSignError, RpcRefusedError, RpcUnreac
 from gridkeeper_drift.sender import Gone, Landed
 from gridkeeper_drift.venue import DriftVenue
 from gridkeeper_drift.walker import Walk
-from gridkeeper_execution.metrics import show_breakers
+from gridkeeper_execution.metrics import AccountMeter, show_breakers
 from gridkeeper_runtime.logs import Logger
 
 RESEND_S = 2.0
@@ -41,8 +41,6 @@ WALK_AT_LEAST_S = 10.0
 WALK_IDLE_S = 300.0
 MARKETS_EVERY_S = 300.0
 RPC_PAUSE_S = 1.0
-
-
 RECHECK_S = 1.0
 """How soon a difference is looked at again, at a later slot."""
 
@@ -77,6 +75,8 @@ class ChainDesk:
         self._to_send = asyncio.Event()
         self._to_look = asyncio.Event()
         self._looking = asyncio.Lock()
+        self.meter = AccountMeter()
+        self.lamports: dict[str, int] = {}
         self._begun: list[asyncio.Future[list[Recorded]]] = []
         self.trouble = "The chain was not read yet."
 
@@ -100,6 +100,7 @@ class ChainDesk:
 
     def on_committed(self, recorded: list[Recorded]) -> None:
         """A signed transaction is sent as soon as it is committed, never before."""
+        self.meter.count(recorded)
         if any(event.stream.startswith("tx:") for event in recorded):
             self._to_send.set()
         if any(isinstance(event.fact, AdoptionWanted | DifferenceSuspected) for event in recorded):
@@ -292,6 +293,7 @@ class ChainDesk:
             agreed=not asks_second or (second is not None and same_books(read, second)),
             block_time_s=block_time_s,
         )
+        self.lamports[alias] = read.lamports
         await self._inbox.submit(item)
         self._reconciled_s[alias] = _now_s()
 

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping
 from prometheus_client import Counter, Gauge, Histogram
 
 from gridkeeper_core import events as e
-from gridkeeper_core.market import MarketSpec
-from gridkeeper_core.names import grid_of, split_stream
+from gridkeeper_core.names import split_intent, split_stream
 from gridkeeper_core.orders.distance import liquidation_distance_e6
 from gridkeeper_core.orders.guards import runway_ns
+from gridkeeper_core.orders.machine import ExecutionMachine
 from gridkeeper_core.orders.state import AccountState
 from gridkeeper_core.record import Recorded
-from gridkeeper_core.units import NS_PER_S
-from gridkeeper_core.venue.records import VenueAccount
+from gridkeeper_core.units import E6, NS_PER_S
 from gridkeeper_drift.endpoint import Endpoint
 
 BREAKER_STATE = Gauge(
@@ -54,6 +53,7 @@ TRANSACTIONS = Counter(
 )  # fmt: skip
 REQUOTE_FORGOTTEN_NS = 600 * NS_PER_S
 """A fill whose opposite order comes later than this met a pause; an order that is missing has an alert of its own."""
+_OPPOSITE = {"buy": "sell", "sell": "buy"}
 _STATES = {"closed": 0, "half-open": 1, "open": 2}
 _PER_ACCOUNT = (LIVE, DIFFERENCES, WRONG_PRICE, UNRESOLVED_SINCE, LIQUIDATION_DISTANCE, LAMPORTS, RUNWAY)
 _OUTCOMES: dict[type[e.Fact], str] = {
@@ -77,7 +77,7 @@ class AccountMeter:
 
     def __init__(self) -> None:
         self._filled_ns: dict[tuple[str, int, str], int] = {}
-        self._open_since_ns: dict[str, int] = {}
+        self._open_ns: dict[str, int] = {}
 
     def count(self, recorded: Iterable[Recorded]) -> None:
         """Each fact that was committed, once."""
@@ -90,28 +90,49 @@ class AccountMeter:
                 case e.FillProven():
                     FILLS.labels(alias, "proven").inc()
                     self._filled(event.fact, event.ts_ns)
-                case e.OrderAccepted():
-                    self._cells[event.fact.intent_id] = event.fact.cell
                 case e.OrderResting():
                     self._rests(event.fact, event.ts_ns)
                 case fact if type(fact) in _OUTCOMES:
                     TRANSACTIONS.labels(alias, _OUTCOMES[type(fact)]).inc()
 
-    def measure(
-        self,
-        accounts: Iterable[AccountState],
-        readings: Mapping[str, VenueAccount],
-        specs: Iterable[MarketSpec],
-        now_ns: int,
-    ) -> None:
-        """Set the series anew, so that an account that was taken out leaves nothing behind."""
+    def measure(self, machine: ExecutionMachine, lamports: Mapping[str, int], now_ns: int) -> None:
+        """Set the series anew, so that an account that was taken out leaves nothing behind. `lamports` by alias."""
         for gauge in _PER_ACCOUNT:
             gauge.clear()
-        known, open_ = tuple(specs), set()
-        for state in accounts:
-            open_ |= {flight.signature for flight in state.flights}
-            self._standing(state, now_ns)
-            reading = readings.get(state.alias)
-            if reading is not None:
-                _wallet_and_margin(state, reading, known, now_ns)
-        self._open_since_ns = {s: since for s, since in self._open_since_ns.items() if s in open_}
+        specs = machine.specs().values()
+        open_now = {flight.signature for state in machine.accounts() for flight in state.flights}
+        self._open_ns = {s: self._open_ns.get(s, now_ns) for s in open_now}
+        for state in machine.accounts():
+            since_ns = min((self._open_ns[flight.signature] for flight in state.flights), default=0)
+            UNRESOLVED_SINCE.labels(state.alias).set(since_ns / NS_PER_S)
+            _show_standing(state)
+            distance_e6 = liquidation_distance_e6(state, specs, machine.newest_price_e6)
+            if distance_e6 is not None:
+                LIQUIDATION_DISTANCE.labels(state.alias).set(distance_e6 / E6)
+            if state.alias in lamports:
+                _show_wallet(state, lamports[state.alias], now_ns)
+
+    def _filled(self, fact: e.OrderFilled | e.FillProven, ts_ns: int) -> None:
+        parts = split_intent(fact.intent_id)
+        if parts.kind in _OPPOSITE:
+            self._filled_ns[parts.grid_id, parts.key, _OPPOSITE[parts.kind]] = ts_ns
+
+    def _rests(self, fact: e.OrderResting, ts_ns: int) -> None:
+        parts = split_intent(fact.intent_id)
+        filled_ns = self._filled_ns.pop((parts.grid_id, parts.key, parts.kind), None)
+        if filled_ns is not None and ts_ns - filled_ns < REQUOTE_FORGOTTEN_NS:
+            REQUOTE_SECONDS.observe((ts_ns - filled_ns) / NS_PER_S)
+
+
+def _show_standing(state: AccountState) -> None:
+    LIVE.labels(state.alias).set(1 if state.phase == "live" else 0)
+    DIFFERENCES.labels(state.alias).set(max(1, len(state.found)) if state.differs else 0)
+    wrong = {d.what.split()[1] for d in state.found if d.what.endswith((" price_e6", " size_e9"))}
+    WRONG_PRICE.labels(state.alias).set(len(wrong) if state.differs else 0)
+
+
+def _show_wallet(state: AccountState, lamports: int, now_ns: int) -> None:
+    LAMPORTS.labels(state.alias).set(lamports)
+    left_ns = runway_ns(state, lamports, now_ns)
+    if left_ns is not None:
+        RUNWAY.labels(state.alias).set(max(0, left_ns) / NS_PER_S)

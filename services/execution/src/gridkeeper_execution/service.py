@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 from gridkeeper_core.names import query_subject
 from gridkeeper_core.orders.machine import ExecutionMachine
+from gridkeeper_core.venue.records import Roll
 from gridkeeper_drift.opening import AccountConfig, drift_venue
 from gridkeeper_drift.venue import DriftVenue
 from gridkeeper_execution.chain_desk import ChainDesk
@@ -36,6 +37,8 @@ async def serve(settings: ExecutionSettings, stop: asyncio.Event) -> None:
             reads=("strategy",),
             takes_prices=True,
             on_committed=desk.on_committed,
+            make_fold=lambda: ExecutionMachine(_never_sign, rules),
+            measure=lambda: desk.meter.measure(machine, desk.lamports, shell.now_ns()),
         )
         desk.bind(machine, shell.processor, shell.now_ns, shell.log)
         shell.in_flight = desk.in_flight
@@ -64,6 +67,10 @@ async def _prepare(
             group.create_task(venue.hints(desk.look_soon).run())
 
     return [work, venue.sender.keep_ready]
+
+
+def _never_sign(_roll: Roll) -> None:
+    """What only folds the log signs nothing."""
 
 
 def _venue(settings: ExecutionSettings) -> DriftVenue:

@@ -93,6 +93,7 @@ class PriceFeedSettings(Settings, frozen=True, kw_only=True):
     requests_per_s: int = 10
     poll_ms: int = 1_000
     prepare: bool = False
+    health_host: str = "127.0.0.1"
     health_port: int = 0
     log_level: str = "info"
 

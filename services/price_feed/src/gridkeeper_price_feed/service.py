@@ -153,7 +153,7 @@ async def serve(settings: PriceFeedSettings, stop: asyncio.Event) -> None:
         await service.restore()
         if settings.is_tape:
             await requests.serve(TAPE_RUN_SUBJECT, service.tape_run)
-        with Health(service.unready, port=settings.health_port) as health:
+        with Health(service.unready, host=settings.health_host, port=settings.health_port) as health:
             await _until(stop, service, requests, health)
     finally:
         await bus.close()

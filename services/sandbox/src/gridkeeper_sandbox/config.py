@@ -74,6 +74,7 @@ class SandboxSettings(Settings, frozen=True, kw_only=True):
     faucet: bool = True
     scenario: Path | None = None
     sync: bool = True
+    health_host: str = "127.0.0.1"
     health_port: int = 0
     log_level: str = "info"
 

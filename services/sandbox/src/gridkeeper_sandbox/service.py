@@ -41,7 +41,8 @@ async def run(settings: SandboxSettings, stop: asyncio.Event) -> None:
             server = await serve_feed(bus, sandbox, settings)
             stack.push_async_callback(server.stop)
         await stack.enter_async_context(_serving(settings, sandbox, hub))
-        health = stack.enter_context(Health(lambda: _unready(bus), port=settings.health_port))
+        health = Health(lambda: _unready(bus), host=settings.health_host, port=settings.health_port)
+        stack.enter_context(health)
         Logger(SERVICE).info("The sandbox is ready.", port=settings.port, health_port=health.port, slot=sandbox.slot())
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(health.keep_beating()), tasks.create_task(_turn(sandbox, hub))]

@@ -7,12 +7,12 @@ from collections import OrderedDict
 import msgspec
 
 from gridkeeper_core.alerts.digest_text import digest_text, heartbeat_text
-from gridkeeper_core.alerts.notice import FLEET, Notice, notice_of, notice_of_alert, notice_of_test
+from gridkeeper_core.alerts.notice import FLEET, Notice, alert_fact, notice_of, notice_of_alert, notice_of_test
 from gridkeeper_core.alerts.policy import Policy, Severity
 from gridkeeper_core.alerts.throttle import Bucket
 from gridkeeper_core.digest import digest_of
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_core.events import Digested, Fact, HeldBack, PolicySet, Sent
+from gridkeeper_core.events import Digested, Fact, HeldBack, PolicySet, Sent, TestMet
 from gridkeeper_core.inputs import AlertReceived, Command, EventSeen, Input, TestNotification, Wake, cause_of
 from gridkeeper_core.machine import Draft
 from gridkeeper_core.names import split_stream, stream
@@ -59,16 +59,20 @@ class NotifierMachine:
 
     def accept(self, item: Input) -> list[Draft]:
         """Say or hold back what an event gives rise to; send what is due. Raises GridkeeperError for a command."""
+        if isinstance(item, Command) and isinstance(item.body, TestNotification):
+            _check_channel(item.body.channel, self._wanted)
         drafts = self._adopt_policy(item)
         match item:
             case EventSeen():
                 return drafts + self._tell(notice_of(item.event), item.event.identity, item.event.thread, item.now_ns)
             case AlertReceived():
-                return drafts + self._tell(notice_of_alert(item), item.identity, "", item.now_ns)
+                drafts += self._tell(notice_of_alert(item), item.identity, "", item.now_ns)
+                return self._met(item, alert_fact(item), drafts)
             case Wake():
                 return drafts + self._digest(item.now_ns, cause_of(item)) + self._report(item.now_ns, cause_of(item))
             case Command(body=TestNotification(channel=channel)):
-                return drafts + self._test(item, channel)
+                met = TestMet(author=item.author, reason=item.reason, channel=channel)
+                return self._met(item, met, drafts + self._test(item, channel))
             case _:
                 return drafts
 
@@ -136,6 +140,10 @@ class NotifierMachine:
             ]
         return [self._draft(notice.target, now_ns, identity, thread, fact) for fact in facts]
 
+    def _met(self, item: Input, met: Fact, drafts: list[Draft]) -> list[Draft]:
+        """What was decided, and before it the input it was decided on, so that it can be decided again."""
+        return [self._draft(FLEET, item.now_ns, cause_of(item), "", met), *drafts] if drafts else drafts
+
     def _may_send(self, notice: Notice, now_ns: int) -> bool:
         place = (notice.target, notice.key)
         if notice.after_our_own and now_ns - self._troubled_ns.get(place, -SAME_CAUSE_NS) < SAME_CAUSE_NS:
@@ -147,9 +155,6 @@ class NotifierMachine:
         return self._buckets.get(place, Bucket()).has_token(now_ns, self.policy.limits)
 
     def _test(self, item: Command, channel: str) -> list[Draft]:
-        if channel and channel not in self.policy.channels:
-            expected = ", ".join(self.policy.channels)
-            raise GridkeeperError("BAD_VALUE", field="channel", value=channel, expected=expected)
         notice = notice_of_test(item.author)
         facts = [
             Sent(severity=notice.severity, channel=name, key=notice.key, text=notice.text, about=(cause_of(item),))
@@ -260,6 +265,12 @@ class NotifierMachine:
             facts["heartbeat"] = (self._heartbeat_ns, tuple(sorted(self._tally.items())))
             facts["policy"] = "" if self._policy is None else msgspec.json.encode(self._policy).decode()
         return digest_of(DIGEST_VERSION, facts)
+
+
+def _check_channel(channel: str, policy: Policy) -> None:
+    if channel and channel not in policy.channels:
+        expected = ", ".join(policy.channels)
+        raise GridkeeperError("BAD_VALUE", field="channel", value=channel, expected=expected)
 
 
 def _added(sums: tuple[tuple[str, int], ...], more: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:

@@ -10,6 +10,7 @@ from gridkeeper_core.events import (
     AccountLive,
     AccountRecovering,
     AccountResumed,
+    AlertMet,
     BooksClosed,
     Fact,
     FeedLost,
@@ -105,6 +106,21 @@ def notice_of_alert(alert: AlertReceived) -> Notice:
         severity=alert.severity,
         text=f"{alert.text}{what_to_do}",
         after_our_own=bool(alert.cause),
+    )
+
+
+def alert_fact(alert: AlertReceived) -> AlertMet:
+    """The alert as it was told, to be recorded before what is decided on it."""
+    return AlertMet(
+        name=alert.name,
+        fingerprint=alert.fingerprint,
+        starts_at=alert.starts_at,
+        firing=alert.firing,
+        severity=alert.severity,
+        target=alert.target,
+        text=alert.text,
+        runbook_url=alert.runbook_url,
+        same_as=alert.cause,
     )
 
 

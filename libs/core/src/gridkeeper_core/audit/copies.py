@@ -87,6 +87,14 @@ class LogAudit:
         self.on_ev_to = message.id
         self._compare(message)
 
+    def take_again(self, message: Sent, row: Row | None) -> None:
+        """A message that a rotation left on EV beside the sealed file, and the row of its id."""
+        self.messages_checked += 1
+        if row is None or row.id != message.id or row.state != message.body:
+            self._add_ev(
+                "differs", message, "The bytes in PostgreSQL and on EV are not the same.", place="PostgreSQL or EV"
+            )
+
     def pass_rows(self, up_to_id: int) -> int:
         """Rows up to this id have no message; how many they are."""
         count = 0

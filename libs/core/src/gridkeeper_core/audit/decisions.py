@@ -16,8 +16,11 @@ from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.grid.machine import StrategyMachine
 from gridkeeper_core.ledger.machine import LedgerMachine
 from gridkeeper_core.machine import Draft, Machine
+from gridkeeper_core.names import split_stream
+from gridkeeper_core.orders.decide import RollTooLargeError
 from gridkeeper_core.orders.machine import ExecutionMachine
-from gridkeeper_core.prices.price import Price
+from gridkeeper_core.orders.rules import AccountRules
+from gridkeeper_core.prices.price import Price, price_cause
 from gridkeeper_core.record import Recorded, encode, topic_of
 from gridkeeper_core.venue.records import Roll, Signed
 
@@ -62,7 +65,7 @@ class DecisionCheck:
     def __init__(self, service: Decider) -> None:
         self.service = service
         self.differences: list[DecisionDiffers] = []
-        self._signed: list[Signed] = []
+        self._signed: dict[str, e.TransactionSigned] = {}
         self._machine: Machine = self._made()
         self._decisions = 0
         self._events = 0
@@ -76,6 +79,8 @@ class DecisionCheck:
     def fold(self, event: Recorded) -> None:
         """An event of this log that is taken as it is."""
         self._machine.restore(event)
+        if isinstance(self._machine, ExecutionMachine) and isinstance(event.fact, e.AccountRecovering):
+            self._machine.replaying(split_stream(event.stream)[1], AccountRules())
 
     @property
     def is_over(self) -> bool:
@@ -136,7 +141,11 @@ class DecisionCheck:
 
     def _prepare(self, group: Sequence[Recorded]) -> None:
         """What the record says of the world outside of the input: the newest price, the signer's answer, the policy."""
-        self._signed[:] = [_signed(event.fact) for event in group if isinstance(event.fact, e.TransactionSigned)]
+        match self._machine:
+            case StrategyMachine() as strategy:
+                strategy.decide_for(*_concerned(group))
+            case ExecutionMachine() as execution:
+                self._prepare_execution(execution, group)
         for event in group:
             match self._machine, event.fact:
                 case StrategyMachine() as strategy, e.PriceSeen(price=price) if not event.cause.startswith("price:"):
@@ -145,6 +154,22 @@ class DecisionCheck:
                     ledger.hear(event.stream, price_e6)
                 case NotifierMachine() as notifier, e.PolicySet(policy=policy):
                     notifier.want(policy)
+
+    def _prepare_execution(self, execution: ExecutionMachine, group: Sequence[Recorded]) -> None:
+        self._signed.clear()
+        if group[0].cause.startswith("boot:"):
+            execution.prices.forget()
+        for event in group:
+            alias = split_stream(event.stream)[1]
+            match event.fact:
+                case e.TransactionSigned() as signed:
+                    self._signed[alias] = signed
+                case e.PriceSeen(price=price) if event.cause != price_cause(price):
+                    execution.prices.replayed(price)
+                case e.LimitsSet() as limits:
+                    execution.replaying(alias, AccountRules(limits=limits))
+                case e.AccountMet() as met:
+                    execution.replaying(alias, _rules(met))
 
     def _made(self) -> Machine:
         match self.service:
@@ -157,10 +182,15 @@ class DecisionCheck:
             case "notifier":
                 return NotifierMachine(Policy(channels=("replay",)))
 
-    def _sign(self, _roll: Roll) -> Signed:
-        if not self._signed:
-            raise ValueError("a transaction is signed that was not signed then")
-        return self._signed.pop(0)
+    def _sign(self, roll: Roll) -> Signed | None:
+        """As it was answered then: signed, not now, or too large for one transaction."""
+        signed = self._signed.get(roll.alias)
+        if signed is None:
+            return None
+        if len(roll.places) > len(signed.places) or len(roll.cancel_order_ids) > len(signed.cancels + signed.foreign):
+            raise RollTooLargeError
+        del self._signed[roll.alias]
+        return _signed(signed)
 
     def _add(self, event: Recorded, recorded: str, now: str) -> None:
         found = DecisionDiffers(
@@ -180,6 +210,21 @@ def _stored(draft: Draft, like: Recorded) -> Recorded:
         thread=draft.thread,
         prev=like.prev,
         fact=draft.fact,
+    )
+
+
+def _concerned(group: Sequence[Recorded]) -> tuple[frozenset[str], frozenset[str]]:
+    """The grids of a decision, and the markets whose newest price it tells."""
+    grids = frozenset(split_stream(event.stream)[1] for event in group)
+    markets = {event.fact.price.market for event in group if isinstance(event.fact, e.PriceSeen)}
+    if group[0].cause.startswith("price:"):
+        markets.add(group[0].cause.split(":")[1])
+    return grids, frozenset(markets)
+
+
+def _rules(met: e.AccountMet) -> AccountRules:
+    return AccountRules(
+        settle_above_e6=met.settle_above_e6, watches_sol=met.watches_sol, watches_clock=met.watches_clock
     )
 
 

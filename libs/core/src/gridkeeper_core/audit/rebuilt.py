@@ -10,10 +10,13 @@ from gridkeeper_core import events as e
 from gridkeeper_core.events import WRITERS
 from gridkeeper_core.inputs import (
     AccountBooted,
+    AccountRead,
     AdoptAccount,
+    AlertReceived,
     Command,
     CommandBody,
     EditGrid,
+    EndpointMoved,
     EventSeen,
     FlagGrid,
     HaltAccount,
@@ -27,12 +30,17 @@ from gridkeeper_core.inputs import (
     ResumeGrid,
     SettleAccount,
     StopGrid,
+    TestNotification,
     TransactionGone,
+    TransactionSeen,
+    TransactionVanished,
     Wake,
 )
 from gridkeeper_core.names import split_stream
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import Recorded
+
+_OLD = "the release that wrote it did not yet record what it met"
 
 
 class Lacking(msgspec.Struct, frozen=True):
@@ -66,20 +74,90 @@ def rebuilt(group: Sequence[Recorded], cause: Recorded | None, price: Price | No
             return _command(group, name)
         case "boot":
             return AccountBooted(now_ns=int(name), alias=split_stream(first.stream)[1])
+        case "endpoint" if isinstance(first.fact, e.EndpointChanged):
+            return EndpointMoved(
+                now_ns=first.ts_ns,
+                alias=split_stream(first.stream)[1],
+                endpoint=first.fact.endpoint,
+                state=first.fact.state,
+                detail=first.fact.detail,
+            )
         case "sig":
-            gone = next((x.fact for x in group if isinstance(x.fact, e.TransactionExpired)), None)
-            if gone is None:
-                return Lacking("TransactionSeen", "the venue's records as they were read are not in the log")
-            alias, ns = split_stream(first.stream)[1], first.ts_ns
-            return TransactionGone(now_ns=ns, alias=alias, signature=gone.signature, block_height=gone.block_height)
-        case "market":
-            if isinstance(first.fact, e.MarketSeen | e.MarketChanged):
-                return MarketRead(now_ns=first.ts_ns, spec=first.fact.spec)
-            return Lacking("MarketRead", "the market as it was read is not in the log")
-        case "read":
-            return Lacking("AccountRead", "the open orders as they were read are not in the log")
+            return _of_chain(group, name)
+        case "market" | "read" | "alertmanager":
+            return _met(group, kind)
         case _:
             return Lacking(kind or "no cause", "the input is not in the log")
+
+
+def input_of(cause: str) -> str:
+    """The input that a cause names: a transaction, where it names one of its records."""
+    return cause.rpartition(":")[0] if cause.startswith("sig:") and cause.count(":") == 2 else cause
+
+
+def restates_input(fact: e.Fact) -> bool:
+    """Whether a fact is always the first of a decision, but for a price."""
+    return isinstance(fact, e.TransactionMet | e.AccountMet | e.EndpointChanged | e.AlertMet | e.TestMet)
+
+
+def _of_chain(group: Sequence[Recorded], signature: str) -> Input | Lacking:
+    first = group[0]
+    alias, now_ns = split_stream(first.stream)[1], first.ts_ns
+    for event in group:
+        match event.fact:
+            case e.TransactionMet(transaction=transaction):
+                return TransactionSeen(now_ns=now_ns, alias=alias, transaction=transaction)
+            case e.TransactionExpired(block_height=height):
+                return TransactionGone(now_ns=now_ns, alias=alias, signature=signature, block_height=height)
+            case e.VenueDiffers(differences=(e.Difference(what=what),)) if what == f"transaction {signature}":
+                return TransactionVanished(now_ns=now_ns, alias=alias, signature=signature)
+    return Lacking("TransactionSeen", _OLD)
+
+
+def _met(group: Sequence[Recorded], kind: str) -> Input | Lacking:
+    """The input that one of the facts restates."""
+    now_ns = group[0].ts_ns
+    for event in group:
+        match event.fact:
+            case e.AccountMet() as met:
+                return AccountRead(
+                    now_ns=now_ns,
+                    account=met.account,
+                    cursor=met.cursor,
+                    cursor_slot=met.cursor_slot,
+                    endpoints=met.endpoints,
+                    agreed=met.agreed,
+                    block_time_s=met.block_time_s,
+                )
+            case e.MarketMet() as met:
+                return MarketRead(
+                    now_ns=now_ns,
+                    spec=met.spec,
+                    oracle_e6=met.oracle_e6,
+                    oracle_confidence_e6=met.oracle_confidence_e6,
+                    oracle_age_slots=met.oracle_age_slots,
+                )
+            case e.AlertMet() as met:
+                return _alert(met, now_ns)
+    if isinstance(group[0].fact, e.MarketSeen | e.MarketChanged) and len(group) == 1:
+        # Whatever its oracle was, nothing came of that.
+        return MarketRead(now_ns=now_ns, spec=group[0].fact.spec)
+    return Lacking({"market": "MarketRead", "read": "AccountRead"}.get(kind, "AlertReceived"), _OLD)
+
+
+def _alert(met: e.AlertMet, now_ns: int) -> AlertReceived:
+    return AlertReceived(
+        now_ns=now_ns,
+        name=met.name,
+        fingerprint=met.fingerprint,
+        starts_at=met.starts_at,
+        firing=met.firing,
+        severity=met.severity,
+        target=met.target,
+        text=met.text,
+        runbook_url=met.runbook_url,
+        cause=met.same_as,
+    )
 
 
 def _command(group: Sequence[Recorded], key: str) -> Command | Lacking:
@@ -102,7 +180,7 @@ def _body(fact: e.Fact) -> CommandBody | None:
         case e.GridProposed():
             return ProposeGrid(config=fact.config, source=fact.source, accepted=fact.accepted)
         case e.GridEdited(why="edit"):
-            return EditGrid(config=fact.config, source=fact.source)
+            return EditGrid(config=fact.config, source=fact.source, accepted=fact.accepted)
         case e.GridFlagged():
             return FlagGrid(flag=fact.flag)
         case e.GridStopping():
@@ -111,12 +189,20 @@ def _body(fact: e.Fact) -> CommandBody | None:
             return PauseGrid(keep_orders=fact.keep_orders)
         case e.GridResumed() | e.RiskReset():
             return ResumeGrid()
+        case e.TestMet():
+            return TestNotification(channel=fact.channel)
+        case _:
+            return _account_body(fact)
+
+
+def _account_body(fact: e.Fact) -> CommandBody | None:
+    match fact:
         case e.AccountHalted():
             return HaltAccount()
         case e.AccountResumed():
             return ResumeAccount()
         case e.SettlementWanted(why="command"):
-            return SettleAccount()
+            return SettleAccount(market=fact.asked_market)
         case e.AdoptionWanted():
             return AdoptAccount()
         case e.ForeignRejected():

@@ -37,7 +37,6 @@ from gridkeeper_core.events.account import (
     OrdersQueued,
     PnlSettled,
     PositionChange,
-    PositionState,
     RecordReverted,
     SettlementEnded,
     SettlementWanted,
@@ -47,10 +46,12 @@ from gridkeeper_core.events.account import (
     VenueDiffers,
 )
 from gridkeeper_core.events.alerts import (
+    AlertMet,
     Digested,
     HeldBack,
     PolicySet,
     Sent,
+    TestMet,
 )
 from gridkeeper_core.events.base import (
     Fact,
@@ -123,15 +124,19 @@ from gridkeeper_core.events.prices import (
     PriceSegmentClosed,
 )
 from gridkeeper_core.events.transactions import (
+    AccountMet,
     CancelRef,
+    MarketMet,
     SolEnough,
     SolLow,
     TransactionExpired,
     TransactionFailed,
     TransactionLanded,
+    TransactionMet,
     TransactionReverted,
     TransactionSigned,
 )
+from gridkeeper_core.venue.words import PositionState
 
 __all__ = [
     "FACTS",
@@ -139,11 +144,13 @@ __all__ = [
     "AccountAdopted",
     "AccountHalted",
     "AccountLive",
+    "AccountMet",
     "AccountRecovering",
     "AccountResumed",
     "AccountSnapshot",
     "AdoptedOrder",
     "AdoptionWanted",
+    "AlertMet",
     "BooksAllotted",
     "BooksClosed",
     "BooksOpened",
@@ -196,6 +203,7 @@ __all__ = [
     "Liquidated",
     "Marked",
     "MarketChanged",
+    "MarketMet",
     "MarketSeen",
     "OrderAccepted",
     "OrderClosed",
@@ -236,9 +244,11 @@ __all__ = [
     "SlotsReserved",
     "SolEnough",
     "SolLow",
+    "TestMet",
     "TransactionExpired",
     "TransactionFailed",
     "TransactionLanded",
+    "TransactionMet",
     "TransactionReverted",
     "TransactionSigned",
     "Transferred",
@@ -265,13 +275,16 @@ FACTS: dict[str, tuple[type[Fact], ...]] = {
         DifferenceExplained, AdoptionWanted, AccountAdopted, SettlementWanted, SettlementEnded, RecordReverted,
         EndpointChanged, LimitsSet,
     ),
-    "tx": (TransactionSigned, TransactionLanded, TransactionFailed, TransactionExpired, TransactionReverted),
+    "tx": (
+        TransactionSigned, TransactionLanded, TransactionFailed, TransactionExpired, TransactionReverted,
+        TransactionMet, AccountMet, MarketMet, PriceSeen,
+    ),
     "wallet": (SolLow, SolEnough),
     "ledger": (
         BooksOpened, BooksClosed, BooksRearranged, FillBooked, CycleClosed, FundingBooked, Marked, BooksAllotted,
     ),
     "books": (Posted, ProofChecked),
-    "alert": (Sent, HeldBack, Digested, PolicySet),
+    "alert": (Sent, HeldBack, Digested, PolicySet, AlertMet, TestMet),
 }  # fmt: skip
 """Which facts each kind of stream holds."""
 

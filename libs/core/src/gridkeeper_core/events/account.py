@@ -9,6 +9,7 @@ import msgspec
 from gridkeeper_core.events.base import Fact, Side
 from gridkeeper_core.events.grid import UnwantedOrder, WantedOrder
 from gridkeeper_core.market import MarketSpec
+from gridkeeper_core.venue.words import PositionState
 
 # ---- market
 
@@ -169,19 +170,6 @@ class Liquidated(Fact, frozen=True, kw_only=True, tag_field="topic", tag="accoun
     index: int
 
 
-class PositionState(msgspec.Struct, frozen=True, kw_only=True):
-    """A perp position in the venue's own integers (signed, base 1e-9, quote 1e-6)."""
-
-    market: str
-    market_index: int
-    base_e9: int
-    quote_asset_e6: int
-    quote_entry_e6: int
-    quote_break_even_e6: int
-    oracle_e6: int
-    unsettled_funding_e6: int = 0
-
-
 class AccountSnapshot(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.snapshot.v1"):
     """The venue's account at one slot, exact. `cursor`: the newest finalized signature whose records are all taken."""
 
@@ -324,12 +312,16 @@ class RecordReverted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ac
 
 
 class SettlementWanted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.settlement_wanted.v1"):
-    """PnL is to be settled in these markets. `why`: command, above, margin. Others join the one under way."""
+    """PnL is to be settled in these markets. `why`: command, above, margin. Others join the one under way.
+
+    `asked_market` is the market that a person named, "" for all.
+    """
 
     why: Literal["command", "above", "margin"]
     markets: tuple[int, ...]
     author: str = ""
     reason: str = ""
+    asked_market: str = ""
 
 
 class SettlementEnded(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.settlement_ended.v1"):

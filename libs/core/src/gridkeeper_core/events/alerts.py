@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gridkeeper_core.alerts.policy import Policy
+from gridkeeper_core.alerts.policy import Policy, Severity
 from gridkeeper_core.events.base import Fact
 
 
@@ -46,3 +46,25 @@ class PolicySet(Fact, frozen=True, kw_only=True, tag_field="topic", tag="alert.p
     """From now on messages are sent by this policy: recorded, so that what was held back can be told from its rules."""
 
     policy: Policy
+
+
+class AlertMet(Fact, frozen=True, kw_only=True, tag_field="topic", tag="alert.met.v1"):
+    """An alert as Alertmanager told it, whole: what follows was decided on it. Fields as in the input of this kind."""
+
+    name: str
+    fingerprint: str
+    starts_at: str
+    firing: bool
+    severity: Severity
+    target: str
+    text: str
+    runbook_url: str
+    same_as: str
+
+
+class TestMet(Fact, frozen=True, kw_only=True, tag_field="topic", tag="alert.test_met.v1"):
+    """A person asked for a test message on one channel, or ("") on all."""
+
+    author: str
+    reason: str
+    channel: str

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-Side = Literal["buy", "sell"]
-PostOnly = Literal["must", "try", "none"]
-OrderType = Literal["limit", "market", "trigger_market", "trigger_limit"]
+from gridkeeper_core.venue.words import OrderType, PostOnly, Side
+
+__all__ = ["Fact", "OrderType", "PostOnly", "Side"]
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):

@@ -154,9 +154,13 @@ class Posted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="books.post
 
 
 class ProofChecked(Fact, frozen=True, kw_only=True, tag_field="topic", tag="books.proof_checked.v1"):
-    """Equity by the venue against equity from events alone; `residual_e6` = left - right and must be 0."""
+    """Equity by the venue against equity from events alone; `residual_e6` = left - right and must be 0.
+
+    Up to `final_slot` nothing can be taken back any more (null: not recorded).
+    """
 
     slot: int
     left_e6: int
     right_e6: int
     residual_e6: int
+    final_slot: int | None = None

@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 
 from gridkeeper_core.events.base import Fact
+from gridkeeper_core.market import MarketSpec
+from gridkeeper_core.venue.records import SeenTransaction, VenueAccount
 
 # ---- tx:<alias>, written by execution
 
@@ -68,6 +70,43 @@ class TransactionExpired(Fact, frozen=True, kw_only=True, tag_field="topic", tag
 
     signature: str
     block_height: int
+
+
+# Inputs as they were met, whole: each is the first fact of the decision it led to, so that it can be made again.
+
+
+class TransactionMet(Fact, frozen=True, kw_only=True, tag_field="topic", tag="tx.met.v1"):
+    """A transaction that names the account, as the log walker met it: what follows was decided on it."""
+
+    transaction: SeenTransaction
+
+
+class AccountMet(Fact, frozen=True, kw_only=True, tag_field="topic", tag="tx.account_met.v1"):
+    """The account as it was read, and the settings it was judged by: what follows was decided on it.
+
+    `cursor` is the newest finalized signature whose records are all taken. `endpoints` were asked, `agreed` says
+    whether they told the same. `block_time_s` is the chain's clock, 0 where it was not asked for. The settings
+    (quote 1e-6) are those of the account's rules.
+    """
+
+    account: VenueAccount
+    cursor: str
+    cursor_slot: int
+    endpoints: int
+    agreed: bool
+    block_time_s: int
+    settle_above_e6: int | None
+    watches_sol: bool
+    watches_clock: bool
+
+
+class MarketMet(Fact, frozen=True, kw_only=True, tag_field="topic", tag="tx.market_met.v1"):
+    """A market as it was read, with its oracle (price and confidence 1e-6, age in slots): what follows came of it."""
+
+    spec: MarketSpec
+    oracle_e6: int
+    oracle_confidence_e6: int
+    oracle_age_slots: int
 
 
 # ---- wallet:<pubkey>, written by execution

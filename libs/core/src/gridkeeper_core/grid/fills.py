@@ -86,14 +86,24 @@ def closed(d: Decision, fact: e.OrderClosed | e.OrderRefused) -> frozenset[int]:
     order = d.state.orders[key]
     waits = why in TURNED_AWAY if isinstance(fact, e.OrderClosed) else why != WITHDRAWN
     waits = waits or (order.takes and not order.unwanted)
-    retry = d.state.retries.get(key)
-    tries = (retry.tries if retry else 0) + 1 if waits else 0
+    at_e6 = reference_e6(d.state, d.newest) if d.newest is not None else 0
+    tries = _tries_before(d.state, key, why, at_e6) + 1 if waits else 0
     pause_s = min(2**tries, RETRY_LONGEST_S) if waits else 0
     not_before_ns = d.now_ns + pause_s * NS_PER_S if waits else 0
-    at_e6 = reference_e6(d.state, d.newest) if d.newest is not None else 0
     d.add(e.OrderGone(intent_id=fact.intent_id, why=why, not_before_ns=not_before_ns, tries=tries, reference_e6=at_e6))
     cell = d.state.place_of(order.cell) if order.cell != NO_CELL else None
     return frozenset((cell,)) if cell is not None else window.NO_CELLS
+
+
+def _tries_before(state: GridState, key: tuple[str, int], why: str, at_e6: int) -> int:
+    """How often it was turned away; for a cell that was too much for the account, since the price last moved on."""
+    retry = state.retries.get(key)
+    if retry is None:
+        return 0
+    if key[1] == NO_CELL or why not in window.BEYOND_THE_ACCOUNT:
+        return retry.tries
+    has_moved = abs(at_e6 - retry.price_e6) >= window.retry_move_e6(state, key, retry)
+    return 0 if has_moved else retry.tries
 
 
 def _over_filled(state: GridState, fact: Fill) -> str:

@@ -42,6 +42,10 @@ LIVING = ("armed", "open")
 """Grids that an account's or a market's trouble pauses."""
 
 
+OVER = ("stopped", "rejected")
+"""Grids that nothing concerns any more."""
+
+
 class _Watch(msgspec.Struct):
     """What a grid waits for, derived from its state: a price outside of the band, or a moment (0 = none)."""
 
@@ -55,10 +59,13 @@ class StrategyMachine:
 
     def __init__(self) -> None:
         self._grids: dict[str, GridState] = {}
+        self._standing: dict[str, None] = {}
         self._watches: dict[str, _Watch] = {}
         self._decided: dict[str, tuple[Change, Price | None, int]] = {}
         self._newest: dict[str, Price] = {}
         self._restored_ns: dict[str, int] = {}
+        self._replayed: frozenset[str] | None = None
+        self._told_markets: frozenset[str] = frozenset()
 
     # ------------------------------------------------------------ Machine
 
@@ -70,7 +77,7 @@ class StrategyMachine:
             case EventSeen():
                 return self._event(item)
             case Wake():
-                due = [g for g in self._grids.values() if self._is_due(g, item.now_ns)]
+                due = [g for g in self._those_standing() if self._is_due(g, item.now_ns)]
                 return [draft for grid in due for draft in self._decide(grid, item, lambda _: NO_CELLS)]
             case Command():
                 return self._command(item)
@@ -91,14 +98,22 @@ class StrategyMachine:
         """Note a price without deciding on it: for a replay, which learns from the record what was the newest one."""
         self._newest[price.market] = price
 
+    def decide_for(self, grid_ids: frozenset[str], markets: frozenset[str]) -> None:
+        """For a replay: the next input led these grids to something; of these markets the newest price is known.
+
+        Whatever made a grid look then, it looks now. Grids of other markets came to nothing, which left them as they
+        were; what prices they knew is not in the record.
+        """
+        self._replayed, self._told_markets = grid_ids, markets
+
     def next_wake_ns(self) -> int | None:
         """The earliest moment at which time alone leads some grid to an event."""
-        moments = (self._wake_of(grid) for grid in self._grids.values())
+        moments = (self._wake_of(grid) for grid in self._those_standing())
         return min((m for m in moments if m is not None), default=None)
 
     def next_timer_ns(self) -> int | None:
         """As `next_wake_ns` while prices keep coming: without the moment at which the newest one is too old."""
-        moments = (self._watch(grid).again_ns for grid in self._grids.values() if grid.status == "open")
+        moments = (self._watch(grid).again_ns for grid in self._those_standing() if grid.status == "open")
         return min((m for m in moments if m), default=None)
 
     def digests(self) -> dict[str, str]:
@@ -132,7 +147,7 @@ class StrategyMachine:
     def bands(self) -> dict[str, tuple[int, int]]:
         """Per market, the band inside of which (strictly) a price leads to no event."""
         bands: dict[str, tuple[int, int]] = {}
-        for grid in self._grids.values():
+        for grid in self._those_standing():
             watch = self._watch(grid)
             low, high = bands.get(grid.config.market, (watch.low_e6, watch.high_e6))
             bands[grid.config.market] = (max(low, watch.low_e6), min(high, watch.high_e6))
@@ -144,11 +159,12 @@ class StrategyMachine:
         price = item.price
         self._newest[price.market] = price
         drafts: list[Draft] = []
-        for grid in list(self._grids.values()):
+        for grid in self._those_standing():
             if grid.config.market != price.market:
                 continue
             watch = self._watch(grid)
-            if not watch.low_e6 < price.oracle_e6 < watch.high_e6 or oracle.is_news(grid, price):
+            is_calm = watch.low_e6 < price.oracle_e6 < watch.high_e6 and not oracle.is_news(grid, price)
+            if not is_calm or grid.grid_id in (self._replayed or ()):
                 drafts += self._decide(grid, item, lambda _: NO_CELLS)
         return drafts
 
@@ -182,7 +198,7 @@ class StrategyMachine:
     def _account_changed(self, item: EventSeen, fact: e.AccountHalted | e.AccountResumed) -> list[Draft]:
         alias = split_stream(item.event.stream)[1]
         drafts: list[Draft] = []
-        for grid in list(self._grids.values()):
+        for grid in self._those_standing():
             if grid.config.account == alias and grid.status in LIVING:
                 drafts += self._decide(grid, item, _then_nothing(lambda d: _halt_or_resume(d, fact)))
         return drafts
@@ -190,7 +206,7 @@ class StrategyMachine:
     def _guard_changed(self, item: EventSeen, fact: e.GuardTripped | e.GuardCleared) -> list[Draft]:
         alias = split_stream(item.event.stream)[1]
         drafts: list[Draft] = []
-        for grid in list(self._grids.values()):
+        for grid in self._those_standing():
             if grid.config.account == alias and grid.status in LIVING and fact.market in ("", grid.config.market):
                 drafts += self._decide(grid, item, _then_nothing(lambda d: guarding.changed(d, fact)))
         return drafts
@@ -241,7 +257,7 @@ class StrategyMachine:
         fact = e.GridProposed(
             config=body.config, source=body.source, author=item.author, reason=item.reason, accepted=body.accepted
         )
-        self._grids[grid_id] = begin(grid_id, fact)
+        self._keep(begin(grid_id, fact))
         return self._drafts(grid_id, item, [fact])
 
     def _in_status(self, grid_id: str, verb: str, *statuses: str) -> GridState:
@@ -263,9 +279,11 @@ class StrategyMachine:
     # ------------------------------------------------------------ deciding and folding
 
     def _decide(self, grid: GridState, item: Input, act: Callable[[Decision], frozenset[int]]) -> list[Draft]:
+        if self._replayed is not None and not self._is_told(grid, self._replayed):
+            return []
         d = Decision(grid, self._newest.get(grid.config.market), item.now_ns)
         change = decide.settle(d, act(d))
-        self._grids[grid.grid_id] = d.state
+        self._keep(d.state)
         # What the grid waits for is found when somebody asks: most decisions are followed by the next one at once.
         self._watches.pop(grid.grid_id, None)
         self._decided[grid.grid_id] = (change, d.newest, item.now_ns)
@@ -279,11 +297,25 @@ class StrategyMachine:
             for fact in facts
         ]
 
+    def _is_told(self, grid: GridState, replayed: frozenset[str]) -> bool:
+        return grid.grid_id in replayed or grid.config.market in self._told_markets
+
     def _fold(self, grid_id: str, fact: e.Fact, ts_ns: int) -> None:
         if isinstance(fact, e.GridProposed):
-            self._grids[grid_id] = begin(grid_id, fact)
+            self._keep(begin(grid_id, fact))
         else:
-            self._grids[grid_id] = evolve(self._grids[grid_id], fact, ts_ns)  # type: ignore[arg-type]
+            self._keep(evolve(self._grids[grid_id], fact, ts_ns))  # type: ignore[arg-type]
+
+    def _keep(self, grid: GridState) -> None:
+        self._grids[grid.grid_id] = grid
+        if grid.status in OVER:
+            self._standing.pop(grid.grid_id, None)
+        else:
+            self._standing[grid.grid_id] = None
+
+    def _those_standing(self) -> list[GridState]:
+        """Grids that prices and time still concern: however many there were, those that ended cost nothing."""
+        return [self._grids[grid_id] for grid_id in self._standing]
 
     # ------------------------------------------------------------ what each grid waits for
 
@@ -316,6 +348,8 @@ class StrategyMachine:
         return min(moments, default=None)
 
     def _is_due(self, grid: GridState, now_ns: int) -> bool:
+        if self._replayed is not None and grid.grid_id in self._replayed:
+            return True
         wake_ns = self._wake_of(grid)
         return wake_ns is not None and wake_ns <= now_ns
 

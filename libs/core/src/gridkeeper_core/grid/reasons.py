@@ -26,6 +26,7 @@ WORDS: dict[str, str] = {
     "MIN_SIZE": "What it would trade is less than the market's smallest order; it is kept and joined to the next one.",
     "IN_FLIGHT": "An order at this level is still on its way out; the new one follows when it is gone.",
     "MARGIN": "The account has too little free collateral for it; nearer orders come first, and it is tried again.",
+    "FILLED_BEFORE": "An earlier attempt at it was filled after all; what is still missing is wanted anew.",
     "POST_ONLY_CROSS": "It would have traded at once instead of resting; it is tried again when the price has moved.",
     "RISK": "A loss limit was reached; `gridkeeper grid resume` lets the grid go on.",
     "PAUSED": "The grid was paused by a person; `gridkeeper grid resume` lets it go on.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gridkeeper_core.grid.state import STALE_PRICE, GridState
-from gridkeeper_core.grid.window import candidates, crossed, order_price_e6
+from gridkeeper_core.grid.window import candidates, crossed, order_price_e6, retry_band
 from gridkeeper_core.prices.price import Price
 
 HIGHEST_E6 = 2**63 - 1
@@ -37,9 +37,15 @@ def band(state: GridState, newest: Price | None) -> tuple[int, int]:
             return ALWAYS
         case "open":
             pass
-    if newest is None or STALE_PRICE in state.pauses or state.retries:
+    if newest is None or STALE_PRICE in state.pauses:
         return ALWAYS
-    return NEVER if state.pauses else _order_band(state, reference_e6(state, newest))
+    if state.pauses:
+        return ALWAYS if state.retries else NEVER
+    low, high = _order_band(state, reference_e6(state, newest))
+    if not state.retries:
+        return low, high
+    low_retry, high_retry = retry_band(state)
+    return max(low, low_retry), min(high, high_retry)
 
 
 def _order_band(state: GridState, at_e6: int) -> tuple[int, int]:

@@ -11,12 +11,15 @@ from msgspec.structs import replace
 
 from gridkeeper_core.events import OrdersWanted, Side, UnwantedOrder, WantedOrder
 from gridkeeper_core.grid import budget, renewal
-from gridkeeper_core.grid.state import GridState, LiveOrder
+from gridkeeper_core.grid.state import GridState, LiveOrder, Retry
 from gridkeeper_core.market import round_down_to
 from gridkeeper_core.names import intent_id
 from gridkeeper_core.units import E4
 
 NO_CELLS: frozenset[int] = frozenset()
+NO_KEYS: frozenset[tuple[str, int]] = frozenset()
+BEYOND_THE_ACCOUNT = frozenset(("MARGIN", "LIMIT_MARKET", "LIMIT_GROSS", "LIMIT_COLLATERAL"))
+"""Why execution refuses what would be too much for the account."""
 TAKEN_AT_ONCE = 8
 """How many missed cells of a side take at the market in one decision."""
 
@@ -54,9 +57,8 @@ def plan(state: GridState, reference_e6: int, now_ns: int, changed: frozenset[in
     `changed` are cells whose content or order changed by this very input: their orders do not wait for a roll.
     """
     changed |= renewal.to_place(state)
-    taken = {order.price_e6 for order in state.orders.values()}
-    buys = _look(state, "buy", reference_e6, now_ns, changed, taken)
-    sells = _look(state, "sell", reference_e6, now_ns, changed, taken)
+    buys = _look(state, "buy", reference_e6, now_ns, changed)
+    sells = _look(state, "sell", reference_e6, now_ns, changed)
     is_broke = budget.is_out(state, now_ns)
     worn = renewal.due(state, now_ns)
     unwanted = _resized(state, now_ns) + ([] if is_broke else worn)
@@ -179,30 +181,35 @@ def _fits(state: GridState, order: LiveOrder) -> bool:
     return order.left_e9 <= target_e9(state, order.side, place)
 
 
-def _look(
-    state: GridState, side: Side, reference_e6: int, now_ns: int, changed: frozenset[int], taken: set[int]
-) -> _Side:
+def _look(state: GridState, side: Side, reference_e6: int, now_ns: int, changed: frozenset[int]) -> _Side:
     buy_count, sell_count = per_side(state.config.live_orders)
     count = buy_count if side == "buy" else sell_count
     slack = state.config.hysteresis
     ranked = list(islice(candidates(state, side, reference_e6), count + slack))
     nearest = ranked[:count]
     orders = state.orders
-    missing = [
-        k
-        for k, number in zip(nearest, state.names.numbers_of(nearest), strict=True)
-        if (side, number) not in orders
-        and order_price_e6(state, side, k) not in taken
-        and not must_wait(state, (side, number), reference_e6, now_ns)
-    ]
-    if missing and state.renewing and renewal.is_under_way(state):
-        missing = [k for k in missing if (side, state.names.number(k)) not in state.renewing]
+    missing = [k for k, n in zip(nearest, state.names.numbers_of(nearest), strict=True) if (side, n) not in orders]
+    if missing:
+        missing = _placeable(state, side, missing, reference_e6, now_ns)
     live = [o for o in orders.values() if o.kind == side and not o.unwanted]
     extra = _beyond(state, live, side, nearest, count)
     too_far = _beyond(state, live, side, ranked, count + slack) if slack else extra
     urgent = bool(missing) and any(k in missing and k not in changed for k in nearest[: max(count - slack, 1)])
     is_empty = bool(missing) and not live
     return _Side(missing=tuple(missing), extra=tuple(extra), due=urgent or bool(too_far), empty=is_empty)
+
+
+def _placeable(state: GridState, side: Side, cells: list[int], reference_e6: int, now_ns: int) -> list[int]:
+    """The cells without an order that may get one now: no other order is at their price, nothing has to be awaited."""
+    taken = {order.price_e6 for order in state.orders.values()}
+    held_back = state.renewing if state.renewing and renewal.is_under_way(state) else NO_KEYS
+    return [
+        k
+        for k in cells
+        if (key := (side, state.names.number(k))) not in held_back
+        and order_price_e6(state, side, k) not in taken
+        and not must_wait(state, key, reference_e6, now_ns)
+    ]
 
 
 def _beyond(state: GridState, live: list[LiveOrder], side: Side, nearest: list[int], count: int) -> list[LiveOrder]:
@@ -214,12 +221,32 @@ def _beyond(state: GridState, live: list[LiveOrder], side: Side, nearest: list[i
 
 
 def must_wait(state: GridState, key: tuple[str, int], reference_e6: int, now_ns: int) -> bool:
-    """An order that was turned away waits for time to pass or for the price to move by a tick."""
+    """An order that was turned away waits for time to pass or for the price to move far enough."""
     retry = state.retries.get(key)
     if retry is None or now_ns >= retry.not_before_ns:
         return False
+    return abs(reference_e6 - retry.price_e6) < retry_move_e6(state, key, retry)
+
+
+def retry_move_e6(state: GridState, key: tuple[str, int], retry: Retry) -> int:
+    """How far the price has to move to make up for what an order was turned away for: a tick, or its cell's width.
+
+    What the account cannot carry it can carry no more a tick away.
+    """
     assert state.spec is not None
-    return abs(reference_e6 - retry.price_e6) < state.spec.tick_e6
+    place = state.names.place(key[1], len(state.sizes_e9)) if retry.why in BEYOND_THE_ACCOUNT else None
+    if place is None:
+        return state.spec.tick_e6
+    return state.levels_e6[place + 1] - state.levels_e6[place]
+
+
+def retry_band(state: GridState) -> tuple[int, int]:
+    """Prices strictly inside end no order's wait, as long as its time is not over."""
+    low_e6, high_e6 = 0, 2**63 - 1
+    for key, retry in state.retries.items():
+        move_e6 = retry_move_e6(state, key, retry)
+        low_e6, high_e6 = max(low_e6, retry.price_e6 - move_e6), min(high_e6, retry.price_e6 + move_e6)
+    return low_e6, high_e6
 
 
 def _resized(state: GridState, now_ns: int) -> list[UnwantedOrder]:
@@ -250,6 +277,8 @@ def _resize_is_due(state: GridState, order: LiveOrder, now_ns: int) -> bool:
 def _merge(state: GridState, buys: Iterable[int], sells: Iterable[int], reference_e6: int) -> list[WantedOrder]:
     """The orders for these cells, nearest to the price first (a buy first when equally near)."""
     wanted = [_order(state, "buy", k) for k in buys] + [_order(state, "sell", k) for k in sells]
+    if len(wanted) < 2:
+        return wanted
     return sorted(wanted, key=lambda o: (abs(o.price_e6 - reference_e6), o.side))
 
 

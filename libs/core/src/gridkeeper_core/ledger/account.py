@@ -66,6 +66,10 @@ class AccountBooks:
         """The postings of one fact."""
         return self._recent.get(key, ())
 
+    def posted_for(self, signature: str, index: int) -> tuple[Posted, ...]:
+        """The postings of one record of a transaction."""
+        return next((g for g in self._recent.values() if (g[0].signature, g[0].index) == (signature, index)), ())
+
     def recent(self) -> tuple[Posted, ...]:
         """The postings since the last but one snapshot."""
         return tuple(posted for group in self._recent.values() for posted in group)
@@ -86,14 +90,18 @@ class AccountBooks:
             case "opening":
                 self.is_open = True
             case "reversal":
-                self._recent.pop(key)
+                # A reversal is of another kind than what it takes back, and kinds are part of most keys.
+                gone = self.posted_under(key) or self.posted_for(posted.signature, posted.index)
+                self._recent = {known: group for known, group in self._recent.items() if group is not gone}
             case _:
                 self._recent[key] = (*self._recent.get(key, ()), posted)
 
     def prove(self, proof: ProofChecked) -> None:
-        """Fold one proof: what came before the snapshot before it cannot come again."""
+        """Fold one proof: what came before the snapshot before it, and is final, cannot come again."""
         if self.last_proof is not None:
             oldest = self.last_proof.slot
+            if proof.final_slot is not None:
+                oldest = min(oldest, proof.final_slot)
             self._recent = {key: group for key, group in self._recent.items() if group[0].slot > oldest}
         self.last_proof = proof
 

@@ -10,7 +10,15 @@ from collections.abc import Sequence
 import msgspec
 
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_core.events import AccountSnapshot, Fact, FillBooked, FillReverted, ForeignFilled, Posted
+from gridkeeper_core.events import (
+    AccountSnapshot,
+    Fact,
+    FillBooked,
+    FillReverted,
+    ForeignFilled,
+    Posted,
+    RecordReverted,
+)
 from gridkeeper_core.ledger.account import NO_MARKET, fill_key, key_of, postings_of, reversal_of
 from gridkeeper_core.ledger.position import value_e6
 from gridkeeper_core.record import Recorded
@@ -166,12 +174,19 @@ class EquityFold:
         if isinstance(fact, FillReverted):
             undone = self._recent.pop(fill_key(fact.market_index, fact.fill_record_id), ())
             return tuple(_negated(posted) for posted in undone)
+        if isinstance(fact, RecordReverted):
+            return tuple(_negated(posted) for posted in self._taken_back(fact))
         postings = postings_of(fact)
         key = key_of(postings[0], identity) if postings else ""
         if not postings or key in self._recent:
             return ()
         self._recent[key] = postings
         return postings
+
+    def _taken_back(self, fact: RecordReverted) -> tuple[Posted, ...]:
+        named = (fact.signature, fact.index)
+        key = next((key for key, group in self._recent.items() if (group[0].signature, group[0].index) == named), "")
+        return self._recent.pop(key, ())
 
     def _forget(self, final_slot: int) -> None:
         """What is final cannot come again, nor be taken back."""
@@ -187,7 +202,7 @@ class EquityFold:
             quote = posted.quote_e6 + posted.deposit_e6
             told = TermEvent(event=identity, signature=posted.signature, quote_e6=quote)
             match posted.kind:
-                case "trade" if isinstance(fact, ForeignFilled):
+                case "trade" if isinstance(fact, ForeignFilled | RecordReverted):
                     self._events["fills of no grid"].append(told)
                 case "trade":
                     self._trades[identity] = told

@@ -28,6 +28,7 @@ from gridkeeper_core.events import (
     OrderFilled,
     Posted,
     ProofChecked,
+    RecordReverted,
 )
 from gridkeeper_core.inputs import EventSeen, Input, PriceTick, Wake, cause_of
 from gridkeeper_core.ledger.account import AccountBooks, fill_key, key_of, postings_of, reversal_of
@@ -120,6 +121,8 @@ class _Booking:
                 self._prove(name, event.fact)
             case "account", FillReverted():
                 self._revert(name, event.fact)
+            case "account", RecordReverted():
+                self._revert_record(name, event.fact)
             case "account", _:
                 self._post(name, event.fact)
         return self._drafts
@@ -207,6 +210,23 @@ class _Booking:
         entry = books.recorded(fact.fill_record_id) if books else None
         if books and entry:
             self._fill(grid_id, reverted_fill(fact, entry, books.opening.market, alias))
+
+    def _revert_record(self, alias: str, fact: RecordReverted) -> None:
+        account = self._state.accounts.get(alias)
+        postings = account.posted_for(fact.signature, fact.index) if account else ()
+        if not postings:
+            return
+        self._draft_account(alias, reversal_of(postings))
+        paid = postings[0]
+        if paid.kind == "funding" and (owner := self._owner(alias, paid.market_index)):
+            booked = FundingBooked(
+                market=paid.market,
+                quote_e6=-paid.quote_e6,
+                signature=paid.signature,
+                index=paid.index,
+                slot=paid.slot,
+            )
+            self._draft_grid(owner, booked)
 
     def _fund(self, grid_id: str, fact: FundingPaid) -> None:
         booked = FundingBooked(

@@ -38,7 +38,13 @@ def checked(books: AccountBooks, snapshot: AccountSnapshot) -> ProofChecked:
     )
     at = _at_slot(books, snapshot.slot)
     right = at.deposit_e6 + sum(_worth(held, oracles.get(index)) for index, held in at.holdings.items())
-    return ProofChecked(slot=snapshot.slot, left_e6=left, right_e6=right, residual_e6=left - right)
+    return ProofChecked(
+        slot=snapshot.slot,
+        left_e6=left,
+        right_e6=right,
+        residual_e6=left - right,
+        final_slot=snapshot.cursor_slot,
+    )
 
 
 def equity_lines(books: AccountBooks, oracles_e6: dict[int, int]) -> tuple[Line, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gridkeeper_core import events as e
 from gridkeeper_core.orders import foreign, settlement
-from gridkeeper_core.orders.decide import LAPSED, AccountDecision
+from gridkeeper_core.orders.decide import FILLED_BEFORE, LAPSED, AccountDecision, refuse_filled
 from gridkeeper_core.orders.facts import closed, orphaned, resting
 from gridkeeper_core.orders.lifecycle import Attempt, Closing
 from gridkeeper_core.orders.state import AccountState, InFlight, fill_key
@@ -14,6 +14,7 @@ UNDOABLE = (
     e.ForeignFilled, e.FundingPaid, e.PnlSettled, e.Transferred, e.KeeperFeeCharged, e.Liquidated
 )  # fmt: skip
 """What a record brought about beside the fills of our orders."""
+_FILLS = (e.OrderFilled, e.ForeignFilled)
 MARGIN_CODES = (6003,)
 """InsufficientCollateral: what is not settled yet may be what is missing."""
 
@@ -134,8 +135,9 @@ def _take(d: AccountDecision, tx: r.SeenTransaction, record: r.VenueRecord) -> N
 def _take_placed(d: AccountDecision, tx: r.SeenTransaction, record: r.PlacedRecord) -> None:
     _note_reuse(d, tx, record.order_id)
     for attempt in d.state.attempts.values():
-        is_same = attempt.signature == tx.signature and attempt.user_order_id == record.user_order_id
-        if is_same and attempt.order_id is None:
+        if attempt.order_id is not None:
+            continue
+        if attempt.signature == tx.signature and attempt.user_order_id == record.user_order_id:
             d.add(resting(attempt, record.order_id, "user_order_id"))
             return
     for over in d.state.retired.values():
@@ -154,7 +156,10 @@ def _note_reuse(d: AccountDecision, tx: r.SeenTransaction, order_id: int) -> Non
 
 
 def _take_fill(d: AccountDecision, tx: r.SeenTransaction, record: r.FillRecord) -> None:
-    if fill_key(record.market_index, record.fill_record_id) in d.state.seen:
+    known = d.state.seen.get(fill_key(record.market_index, record.fill_record_id))
+    if isinstance(known, _FILLS) and known.signature != tx.signature:
+        _note_renumbering(d, tx, record)
+    elif known is not None:
         return
     attempt = _by_order_id(d.state, record.order_id) or _bound_by_fill(d, record)
     if attempt is None:
@@ -169,8 +174,33 @@ def _take_fill(d: AccountDecision, tx: r.SeenTransaction, record: r.FillRecord) 
         return
     d.add(_filled(attempt, tx, record))
     after = d.state.attempts.get(attempt.intent_id)
-    if after is not None and after.attempt == attempt.attempt and after.left_e9 == 0:
+    if after is None or after.attempt != attempt.attempt:
+        _give_up_later(d, attempt, after)
+    elif after.left_e9 == 0:
         d.add(closed(after, "filled", tx))
+
+
+def _give_up_later(d: AccountDecision, filled: Attempt, later: Attempt | None) -> None:
+    """An attempt that was thought over was filled: a later one of the same intent goes, placed or not."""
+    if filled.intent_id in d.state.queued:
+        refuse_filled(d, filled)
+    if later is not None and not later.cancel_why:
+        gone = e.UnwantedOrder(intent_id=filled.intent_id, why=FILLED_BEFORE.lower())
+        d.add(e.OrdersQueued(market=later.market, unwanted=(gone,), wanted=(), reference_e6=0, price_seq=0))
+
+
+def _note_renumbering(d: AccountDecision, tx: r.SeenTransaction, record: r.FillRecord) -> None:
+    """Fill records of a market are numbered once, in turn: this number given again undoes what had it, or a later."""
+    undone = [
+        move.signature
+        for move in d.state.seen.values()
+        if isinstance(move, _FILLS)
+        and move.market_index == record.market_index
+        and move.fill_record_id >= record.fill_record_id
+        and move.signature != tx.signature
+    ]
+    for signature in dict.fromkeys(undone):
+        transaction_vanished(d, signature)
 
 
 def _may_be_ours(state: AccountState, record: r.FillRecord) -> bool:
@@ -317,6 +347,7 @@ def _take_money(d: AccountDecision, tx: r.SeenTransaction, record: r.VenueRecord
 
 def _by_order_id(state: AccountState, order_id: int) -> Attempt | None:
     """The order's attempt, open or closed as long as its end is not final."""
-    open_ones = (a for a in state.attempts.values() if a.order_id == order_id)
-    retired = (over.attempt for over in state.retired.values() if over.attempt.order_id == order_id)
-    return next(open_ones, None) or next(retired, None)
+    for attempt in state.attempts.values():
+        if attempt.order_id == order_id:
+            return attempt
+    return next((over.attempt for over in state.retired.values() if over.attempt.order_id == order_id), None)

@@ -8,6 +8,7 @@ from gridkeeper_core import events as e
 from gridkeeper_core.grid.fills import WITHDRAWN
 from gridkeeper_core.orders.evolve import AccountFact, evolve
 from gridkeeper_core.orders.fold_orders import queue
+from gridkeeper_core.orders.lifecycle import Attempt
 from gridkeeper_core.orders.plan import ROLL_MAX, Markets, Placement, Plan, make_plan
 from gridkeeper_core.orders.state import AccountState
 from gridkeeper_core.venue import records as r
@@ -23,6 +24,8 @@ class RollTooLargeError(Exception):
 
 LAPSED = "lapse"
 """Why an order whose life is over is cancelled."""
+FILLED_BEFORE = "FILLED_BEFORE"
+"""Why an intent is not placed, or not left open, that an earlier attempt filled."""
 
 
 class AccountDecision:
@@ -59,7 +62,7 @@ def wanted(d: AccountDecision, fact: e.OrdersWanted) -> None:
     queued = e.OrdersQueued(
         market=fact.market,
         unwanted=tuple(u for u in fact.unwanted if u.intent_id in d.state.attempts),
-        wanted=fact.wanted,
+        wanted=_still_to_place(d, fact.wanted),
         reference_e6=fact.reference_e6,
         price_seq=fact.price_seq,
     )
@@ -75,6 +78,23 @@ def wanted(d: AccountDecision, fact: e.OrdersWanted) -> None:
         d.add(queued)
 
 
+def _still_to_place(d: AccountDecision, orders: tuple[e.WantedOrder, ...]) -> tuple[e.WantedOrder, ...]:
+    """Without those that were filled meanwhile: a fill that was taken back, and wanted anew, may have landed again."""
+    whole = {over.attempt.intent_id: over.attempt for over in d.state.retired.values() if over.attempt.left_e9 == 0}
+    if not whole:
+        return orders
+    for order in orders:
+        if order.intent_id in whole:
+            refuse_filled(d, whole[order.intent_id])
+    return tuple(order for order in orders if order.intent_id not in whole)
+
+
+def refuse_filled(d: AccountDecision, filled: Attempt) -> None:
+    """No later attempt may fill again what an earlier one filled after all; its grid wants anew what is missing."""
+    detail = f"order {filled.order_id} of attempt {filled.attempt} was filled after all"
+    d.add(e.OrderRefused(intent_id=filled.intent_id, attempt=0, code=FILLED_BEFORE, detail=detail))
+
+
 def advance(d: AccountDecision) -> None:
     """The tail of every decision: sign the next transaction when one is due.
 
@@ -83,6 +103,8 @@ def advance(d: AccountDecision) -> None:
     most = ROLL_MAX
     while most:
         plan = make_plan(d.state, d.markets, d.now_ns, most)
+        if not plan.has_transaction and not plan.refused:
+            return
         try:
             _carry_out(d, plan)
         except RollTooLargeError:
@@ -93,8 +115,8 @@ def advance(d: AccountDecision) -> None:
 
 def _covers(plan: Plan, ahead: AccountState) -> bool:
     """Whether the plan leaves nothing of what waits undone."""
-    unwanted = sum(1 for a in ahead.attempts.values() if a.cancel_why and not a.cancel_tried)
-    return len(plan.cancels) == unwanted and len(plan.places) + len(plan.refused) == len(ahead.queued)
+    unwanted = [a for a in ahead.attempts.values() if a.cancel_why and not a.cancel_tried]
+    return len(plan.cancels) == len(unwanted) and len(plan.places) + len(plan.refused) == len(ahead.queued)
 
 
 def _carry_out(d: AccountDecision, plan: Plan) -> bool:

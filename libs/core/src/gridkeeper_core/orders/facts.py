@@ -25,8 +25,10 @@ def resting(attempt: Attempt, order_id: int, matched_by: Literal["user_order_id"
     )
 
 
-def closed(attempt: Attempt, reason: Closing, tx: r.SeenTransaction | None = None) -> e.OrderClosed:
-    """The end of an attempt; `tx` where a transaction brought it about that could still be undone."""
+def closed(
+    attempt: Attempt, reason: Closing, tx: r.SeenTransaction | None = None, *, read_slot: int = 0
+) -> e.OrderClosed:
+    """The end of an attempt that could still be undone: brought about by `tx`, or read of the account at a slot."""
     is_open_to_undoing = tx is not None and not tx.finalized
     return e.OrderClosed(
         intent_id=attempt.intent_id,
@@ -37,7 +39,7 @@ def closed(attempt: Attempt, reason: Closing, tx: r.SeenTransaction | None = Non
         filled_e9=attempt.filled_e9,
         size_e9=attempt.size_e9,
         signature=tx.signature if tx is not None and is_open_to_undoing else "",
-        slot=tx.slot if tx is not None and is_open_to_undoing else 0,
+        slot=tx.slot if tx is not None and is_open_to_undoing else read_slot,
     )
 
 

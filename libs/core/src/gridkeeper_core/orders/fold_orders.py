@@ -45,9 +45,7 @@ def fold_order(state: AccountState, fact: OrderFact) -> AccountState:
         case e.OrderClosed():
             return _closed(state, fact)
         case e.OrderOrphaned():
-            retired = state.retired[fact.attempt].attempt
-            orphan = replace(retired, order_id=fact.order_id, cancel_why="orphan", cancel_tried=False)
-            return replace(state, orphans={**state.orphans, fact.order_id: orphan})
+            return _orphaned(state, fact)
         case e.OrphanGone():
             return replace(state, orphans={i: a for i, a in state.orphans.items() if i != fact.order_id})
         case e.OrderTriggered():
@@ -127,11 +125,24 @@ def _closed(state: AccountState, fact: e.OrderClosed) -> AccountState:
     if attempt.attempt == fact.attempt:
         lifecycle.check_closing(attempt, fact.reason)
     retired = state.retired
-    if fact.signature:
+    if fact.signature or fact.slot:
         over = Retired(attempt=attempt, signature=fact.signature, slot=fact.slot)
         retired = {**retired, fact.attempt: over}
-    rest = {i: a for i, a in state.attempts.items() if i != fact.intent_id}
+    rest = dict(state.attempts)
+    del rest[fact.intent_id]
     return replace(state, attempts=rest, retired=retired, found_closed=state.found_closed + 1)
+
+
+def _orphaned(state: AccountState, fact: e.OrderOrphaned) -> AccountState:
+    """It is to go; what it fills until then is ours, so that the closed attempt learns its order id as well."""
+    over = state.retired[fact.attempt]
+    known = replace(over.attempt, order_id=fact.order_id)
+    orphan = replace(known, cancel_why="orphan", cancel_tried=False)
+    return replace(
+        state,
+        orphans={**state.orphans, fact.order_id: orphan},
+        retired={**state.retired, fact.attempt: replace(over, attempt=known)},
+    )
 
 
 def queue(state: AccountState, fact: e.OrdersQueued) -> AccountState:

@@ -10,6 +10,7 @@ from gridkeeper_core import events as e
 from gridkeeper_core.orders import lifecycle
 from gridkeeper_core.orders.lifecycle import Attempt
 from gridkeeper_core.orders.moves import finalized
+from gridkeeper_core.orders.seen import Seen
 from gridkeeper_core.orders.state import AccountState, Doubt, ForeignOrder, Reservation
 
 StandingFact = (
@@ -156,7 +157,10 @@ def _snapshot(state: AccountState, fact: e.AccountSnapshot, ts_ns: int) -> Accou
         cursor=fact.cursor,
         cursor_slot=fact.cursor_slot,
         snapshot_ns=ts_ns,
-        retired={n: r for n, r in state.retired.items() if r.slot > fact.cursor_slot},
+        # The order of one whose end was undone may fill until it is gone, and that fill is its attempt's.
+        retired={
+            n: r for n, r in state.retired.items() if r.slot > fact.cursor_slot or r.attempt.order_id in state.orphans
+        },
         landed=tuple(f for f in state.landed if f.slot > fact.cursor_slot),
     )
 
@@ -175,7 +179,7 @@ def _adopted(state: AccountState, fact: e.AccountAdopted) -> AccountState:
         final_positions=positions,
         deposit_e6=fact.deposit_e6,
         final_deposit_e6=fact.deposit_e6,
-        seen={},
+        seen=Seen(),
         baseline_slot=fact.slot,
         adoption=None,
     )

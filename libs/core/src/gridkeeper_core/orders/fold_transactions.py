@@ -88,6 +88,8 @@ def fold_transaction(state: AccountState, fact: TransactionFact, ts_ns: int) -> 
 
 
 def _cancels_tried(state: AccountState, flight: InFlight) -> AccountState:
+    if not flight.cancels and not flight.foreign:
+        return state
     ids = {ref.order_id for ref in flight.cancels}
     return replace(
         state,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -37,9 +37,9 @@ from gridkeeper_core.orders.decide import AccountDecision, Signer
 from gridkeeper_core.orders.evolve import evolve
 from gridkeeper_core.orders.plan import Markets
 from gridkeeper_core.orders.reading import account_read
+from gridkeeper_core.orders.restating import RESTATED, KnownPrices, input_fact
 from gridkeeper_core.orders.rules import AccountRules
 from gridkeeper_core.orders.state import AccountState
-from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import Recorded
 from gridkeeper_core.venue.records import Roll, Signed
 
@@ -49,8 +49,10 @@ _TX_FACTS = (
     e.TransactionFailed,
     e.TransactionExpired,
     e.TransactionReverted,
+    *RESTATED,
 )
 _WALLET_FACTS = (e.SolLow, e.SolEnough)
+_ELSEWHERE = frozenset((*_TX_FACTS, *_WALLET_FACTS))
 
 
 class ExecutionMachine:
@@ -64,7 +66,7 @@ class ExecutionMachine:
         self._rules = dict(rules or {})
         self._accounts: dict[str, AccountState] = {}
         self._specs: dict[str, MarketSpec] = {}
-        self._prices: dict[str, Price] = {}
+        self._prices = KnownPrices()
         self._booted: set[str] = set()
 
     # ------------------------------------------------------------ Machine
@@ -113,6 +115,16 @@ class ExecutionMachine:
         elif kind == "wallet":
             self._fold(event.fact.account, event.fact, event.ts_ns)
 
+    def replaying(self, alias: str, rules: AccountRules) -> None:
+        """For a replay: the settings an account had, as the record tells them; it was taken care of."""
+        self._rules[alias] = rules
+        self._booted.add(alias)
+
+    @property
+    def prices(self) -> KnownPrices:
+        """What is known of prices; a replay learns them from the record."""
+        return self._prices
+
     def next_wake_ns(self) -> int | None:
         """When the first order's life is over. An account that was only restored has no deadlines before its boot."""
         lives = (account.lapse_ns(a) for state in self._live() for a in state.attempts.values())
@@ -138,15 +150,17 @@ class ExecutionMachine:
         """The markets the venue was seen to have, by symbol."""
         return dict(self._specs)
 
+    def newest_price_e6(self, market: str) -> int | None:
+        """The newest oracle price of a market (1e-6), None where none is known."""
+        price = self._prices.newest.get(market)
+        return price.oracle_e6 if price is not None else None
+
     # ------------------------------------------------------------ inputs
 
     def _price(self, item: PriceTick) -> list[Draft]:
         """A price decides nothing here, except that what waits is tried again."""
-        price = item.price
-        known = self._prices.get(price.market)
-        if known is not None and known.source_seq >= price.source_seq:
+        if not self._prices.is_news(item.price):
             return []
-        self._prices[price.market] = price
         waiting = [alias for alias, state in self._accounts.items() if state.has_work]
         return [draft for alias in waiting for draft in self._decide(alias, item, lambda _: None)]
 
@@ -155,9 +169,7 @@ class ExecutionMachine:
         match fact:
             case e.PriceSeen():
                 # The price a grid decided on may overtake the same price on its own way here.
-                known = self._prices.get(fact.price.market)
-                if known is None or known.source_seq < fact.price.source_seq:
-                    self._prices[fact.price.market] = fact.price
+                self._prices.overhear(fact.price)
                 return []
             case e.OrdersWanted():
                 # Of a shadow decision nothing is placed; what was live before it still has to go.
@@ -167,7 +179,7 @@ class ExecutionMachine:
                 grid_id = split_stream(item.event.stream)[1]
                 if fact.config.account not in self._accounts:
                     unknown = e.GridRefused(grid_id=grid_id, code="ACCOUNT_UNKNOWN", detail=fact.config.account)
-                    return [self._draft(fact.config.account, item, unknown)]
+                    return self._drafts(fact.config.account, item, [unknown])
                 return self._decide(fact.config.account, item, lambda d: account.reserve(d, grid_id, fact))
             case e.GridStopped() | e.GridRejected():
                 return self._release(item)
@@ -234,21 +246,39 @@ class ExecutionMachine:
     def _decide(self, alias: str, item: Input, act: Callable[[AccountDecision], None]) -> list[Draft]:
         # An account that is only remembered (it was taken out of the settings) must not act on its old state.
         sign = self._sign if alias in self._booted else _cannot_sign
-        d = AccountDecision(self.account(alias), Markets(self._specs, self._prices), sign, item.now_ns)
+        d = AccountDecision(self.account(alias), Markets(self._specs, self._prices.newest), sign, item.now_ns)
         act(d)
         decide.advance(d)
         self._accounts[alias] = d.state
-        return [self._draft(alias, item, fact) for fact in d.facts]
+        return self._drafts(alias, item, [*self._met(d, item), *d.facts] if d.facts else d.facts)
 
-    def _draft(self, alias: str, item: Input, fact: e.Fact) -> Draft:
-        thread = getattr(fact, "intent_id", "") or (item.key if isinstance(item, Command) else "")
-        name = stream("tx" if isinstance(fact, _TX_FACTS) else "account", alias)
-        if isinstance(fact, _WALLET_FACTS):
-            signer = item.account.signer if isinstance(item, AccountRead) else ""
-            name = stream("wallet", signer or alias)
-        return Draft(stream=name, ts_ns=item.now_ns, cause=_cause(item, fact), thread=thread, fact=fact)
+    def _met(self, d: AccountDecision, item: Input) -> Iterator[e.Fact]:
+        """What a decision was made on."""
+        met = input_fact(item, self._rules.get(d.state.alias, AccountRules()))
+        if met is not None:
+            yield met
+        yield from self._prices.untold(item, d.state, d.facts)
+
+    def _drafts(self, alias: str, item: Input, facts: Sequence[e.Fact]) -> list[Draft]:
+        if not facts:
+            return []
+        cause, key = cause_of(item), item.key if isinstance(item, Command) else ""
+        is_chain, now_ns, name = isinstance(item, TransactionSeen), item.now_ns, stream("account", alias)
+        return [
+            Draft(
+                stream=name if type(fact) not in _ELSEWHERE else _stream(alias, item, fact),
+                ts_ns=now_ns,
+                # Facts of one record name the record: `sig:<signature>:<index>`.
+                cause=f"{cause}:{index}" if is_chain and (index := getattr(fact, "index", None)) is not None else cause,
+                thread=getattr(fact, "intent_id", "") or key,
+                fact=fact,
+            )
+            for fact in facts
+        ]
 
     def _fold(self, alias: str, fact: e.Fact, ts_ns: int) -> None:
+        if isinstance(fact, RESTATED):
+            return
         state = self._accounts.get(alias)
         if state is None:
             if not isinstance(fact, e.AccountRecovering):
@@ -264,10 +294,12 @@ def _cannot_sign(_roll: Roll) -> Signed | None:
     return None
 
 
-def _cause(item: Input, fact: e.Fact) -> str:
-    """Facts of one record name the record: `sig:<signature>:<index>`."""
-    index = getattr(fact, "index", None)
-    return f"{cause_of(item)}:{index}" if isinstance(item, TransactionSeen) and index is not None else cause_of(item)
+def _stream(alias: str, item: Input, fact: e.Fact) -> str:
+    """Where a fact goes that is not of the account's own stream."""
+    if isinstance(fact, _TX_FACTS):
+        return stream("tx", alias)
+    signer = item.account.signer if isinstance(item, AccountRead) else ""
+    return stream("wallet", signer or alias)
 
 
 def _digest(state: AccountState) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from gridkeeper_core import events as e
-from gridkeeper_core.orders.state import AccountState, Move, fill_key, flat_position
+from gridkeeper_core.orders.seen import Key, Move, Seen
+from gridkeeper_core.orders.state import AccountState, fill_key, flat_position
 from gridkeeper_core.venue.chain_position import apply_fee, apply_fill, apply_quote, apply_settlement
 
-Key = tuple[str, int]
 Books = tuple[dict[int, e.PositionState], int]
 """Positions by market index, and the deposit (1e-6)."""
 
@@ -30,8 +30,8 @@ def key_of(move: Move) -> Key:
 
 def moved(state: AccountState, move: Move) -> AccountState:
     """The account after one more move. One that is told late is put where it belongs: rounding depends on the order."""
-    seen = {**state.seen, key_of(move): move}
-    if state.seen and next(reversed(state.seen.values())).slot > move.slot:
+    seen = state.seen.with_move(key_of(move), move)
+    if state.seen.newest_slot > move.slot:
         positions, deposit_e6 = _sum((state.final_positions, state.final_deposit_e6), seen.values())
     else:
         positions, deposit_e6 = _apply((state.positions, state.deposit_e6), move)
@@ -42,7 +42,7 @@ def taken_back(state: AccountState, key: Key) -> AccountState:
     """The account as if this move had never been: all others are applied anew to what is final."""
     seen = {k: move for k, move in state.seen.items() if k != key}
     positions, deposit_e6 = _sum((state.final_positions, state.final_deposit_e6), seen.values())
-    return replace(state, positions=positions, deposit_e6=deposit_e6, seen=seen)
+    return replace(state, positions=positions, deposit_e6=deposit_e6, seen=Seen(seen))
 
 
 def finalized(state: AccountState, cursor_slot: int) -> AccountState:
@@ -54,7 +54,7 @@ def finalized(state: AccountState, cursor_slot: int) -> AccountState:
     positions, deposit_e6 = state.positions, state.deposit_e6
     if seen:
         positions, deposit_e6 = _sum((state.final_positions, state.final_deposit_e6), old)
-    return replace(state, seen=seen, final_positions=positions, final_deposit_e6=deposit_e6)
+    return replace(state, seen=Seen(seen), final_positions=positions, final_deposit_e6=deposit_e6)
 
 
 def _sum(books: Books, moves: Iterable[Move]) -> Books:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 
 import msgspec
 from msgspec.structs import replace
@@ -91,15 +90,17 @@ def make_plan(state: AccountState, markets: Markets, now_ns: int, most: int = RO
 
 def _cancels(state: AccountState, most: int) -> tuple[tuple[CancelRef, ...], tuple[int, ...]]:
     """Every cancel names its order completely; one that is not bound yet waits for its id."""
-    going = (a for a in (*state.orphans.values(), *state.attempts.values()) if a.cancel_why and not a.cancel_tried)
-    refs = (
+    going = [a for a in state.attempts.values() if a.cancel_why and not a.cancel_tried]
+    if state.orphans:
+        going = [*(a for a in state.orphans.values() if a.cancel_why and not a.cancel_tried), *going]
+    refs = [
         CancelRef(intent_id=a.intent_id, attempt=a.attempt, user_order_id=a.user_order_id, order_id=a.order_id)
         for a in going
         if a.order_id is not None
-    )
-    cancels = tuple(islice(refs, most))
-    foreign = (f.order_id for f in state.foreign.values() if f.to_cancel)
-    return cancels, tuple(islice(foreign, most - len(cancels)))
+    ]
+    cancels = tuple(refs[:most])
+    foreign = [f.order_id for f in state.foreign.values() if f.to_cancel]
+    return cancels, tuple(foreign[: most - len(cancels)])
 
 
 def _with_places(state: AccountState, markets: Markets, now_ns: int, plan: Plan, most: int) -> Plan:
@@ -150,7 +151,9 @@ def _is_held_up(state: AccountState, queued: QueuedWant, price: Price | None) ->
     until a trigger needs no price.
     """
     want = queued.want
-    if want.intent_id in state.attempts or any(a.intent_id == want.intent_id for a in state.orphans.values()):
+    if want.intent_id in state.attempts:
+        return True
+    if state.orphans and any(a.intent_id == want.intent_id for a in state.orphans.values()):
         return True
     if want.reduce_only:
         return price is None and not want.trigger_e6
@@ -218,9 +221,12 @@ def _free_user_order_ids(state: AccountState) -> Iterator[int]:
     used = {a.user_order_id for a in state.attempts.values()}
     used |= {retired.attempt.user_order_id for retired in state.retired.values()}
     used |= {order.user_order_id for order in state.foreign.values()}
-    free = (state.last_user_order_id + step for step in range(USER_ORDER_IDS))
-    candidates = [last % USER_ORDER_IDS + 1 for last in free]
-    yield from (candidate for candidate in candidates if candidate not in used)
+    yield from (candidate for candidate in _ids_after(state.last_user_order_id) if candidate not in used)
     # With very many closings between two finalized snapshots, those give way first: their end is undone hardly ever.
     open_ids = {a.user_order_id for a in (*state.attempts.values(), *state.orphans.values())}
-    yield from (candidate for candidate in candidates if candidate in used and candidate not in open_ids)
+    rest = (candidate for candidate in _ids_after(state.last_user_order_id) if candidate in used)
+    yield from (candidate for candidate in rest if candidate not in open_ids)
+
+
+def _ids_after(last: int) -> Iterator[int]:
+    return ((last + step) % USER_ORDER_IDS + 1 for step in range(USER_ORDER_IDS))

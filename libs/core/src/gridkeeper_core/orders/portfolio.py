@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from gridkeeper_core.events import WantedOrder
+from gridkeeper_core.events import LimitsSet, WantedOrder
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.names import grid_of
 from gridkeeper_core.orders.risk_gate import Approved, Exposure, Refused, exposure_of, review
 from gridkeeper_core.orders.state import AccountState, QueuedWant, Reservation
 from gridkeeper_core.units import E4, E6, decimal_text
 
+_NO_LIMITS = LimitsSet()
 PriceOf = Callable[[str], int | None]
 """The newest oracle price of a market (1e-6), None where none is known."""
 
@@ -23,12 +24,13 @@ class Portfolio:
         self._specs = {spec.index: spec for spec in specs.values()}
         self._price_of = price_of
         self._exposures: dict[int, Exposure] = {}
+        self._held = {*state.positions, *[a.market_index for a in state.attempts.values()]}
 
     def review(self, order: WantedOrder, spec: MarketSpec) -> Approved | Refused:
         """Approve an order that margin and limits allow. What reduces always passes."""
         exposure = self._exposure(spec.index)
         verdict = review(order, exposure, spec, self._margin_elsewhere_e6(spec.index))
-        if isinstance(verdict, Refused) or order.reduce_only:
+        if isinstance(verdict, Refused) or order.reduce_only or self._state.limits == _NO_LIMITS:
             return verdict
         return self._within_limits(verdict, exposure, exposure.with_order(order.side, order.size_e9), spec)
 
@@ -57,13 +59,13 @@ class Portfolio:
 
     def _margin_elsewhere_e6(self, market_index: int) -> int:
         """The initial margin of all other markets, at their present ratios."""
+        if self._held <= {market_index} and self._exposures.keys() <= {market_index}:
+            return 0  # asked of every order: nearly every account trades one market
         others = (index for index in self._markets() if index != market_index and index in self._specs)
         return sum(self._exposure(index).margin_e6(self._specs[index]) for index in others)
 
     def _markets(self) -> Iterable[int]:
-        return sorted(
-            {*self._state.positions, *(a.market_index for a in self._state.attempts.values()), *self._exposures}
-        )
+        return sorted({*self._held, *self._exposures})
 
     def _exposure(self, market_index: int) -> Exposure:
         known = self._exposures.get(market_index)

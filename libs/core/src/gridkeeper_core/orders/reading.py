@@ -90,7 +90,7 @@ def _take_proof(d: AccountDecision, account: r.VenueAccount) -> None:
             d.add(_proven(end, account.slot))
         if end.is_gone or end.base_e9 == end.attempt.left_e9:
             attempt = d.state.attempts[end.attempt.intent_id]
-            d.add(closed(attempt, _why_gone(d, attempt)))
+            d.add(closed(attempt, _why_gone(d, attempt), read_slot=account.slot))
 
 
 def _proven(end: ProvenEnd, slot: int) -> e.FillProven:

@@ -74,7 +74,9 @@ def _position_differences(state: AccountState, account: VenueAccount) -> list[Di
     for index in sorted(set(held) | set(state.positions)):
         flat = flat_position("", index)
         venue, ours = held.get(index, flat), state.positions.get(index, flat)
-        for name in ("base_e9", "quote_asset_e6", "quote_entry_e6", "quote_break_even_e6"):
+        # A flat position that is settled is not shown any more; what its other counters say then, nobody can read.
+        names = ("base_e9", "quote_asset_e6", "quote_entry_e6", "quote_break_even_e6")
+        for name in names if index in held else names[:2]:
             if getattr(venue, name) != getattr(ours, name):
                 difference = Difference(
                     what=f"market {index} {name}", venue=getattr(venue, name), ours=getattr(ours, name)

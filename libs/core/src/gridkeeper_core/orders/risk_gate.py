@@ -50,12 +50,19 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
 
 def exposure_of(state: AccountState, market_index: int, price_e6: int) -> Exposure:
     """What the account's position and open orders in a market could come to, at a price."""
-    open_orders = [a for a in state.attempts.values() if a.market_index == market_index and not a.reduce_only]
     position = state.positions.get(market_index)
     base_e9 = position.base_e9 if position is not None else 0
+    buys_e9 = sells_e9 = 0
+    for attempt in state.attempts.values():
+        if attempt.market_index == market_index and not attempt.reduce_only:
+            left_e9 = attempt.size_e9 - attempt.filled_e9
+            if attempt.side == "buy":
+                buys_e9 += left_e9
+            else:
+                sells_e9 += left_e9
     return Exposure(
-        long_e9=base_e9 + sum(a.left_e9 for a in open_orders if a.side == "buy"),
-        short_e9=-base_e9 + sum(a.left_e9 for a in open_orders if a.side == "sell"),
+        long_e9=base_e9 + buys_e9,
+        short_e9=-base_e9 + sells_e9,
         equity_e6=equity_e6(state, market_index, price_e6),
         price_e6=price_e6,
     )
@@ -81,8 +88,7 @@ def review(
         return Approved(order=order)
     if order.size_e9 < spec.minimum_e9:
         return Refused(order=order, code="MIN_SIZE", detail=f"size {order.size_e9} under {spec.minimum_e9}")
-    after = exposure.with_order(order.side, order.size_e9)
-    worst_e9 = after.long_e9 if order.side == "buy" else after.short_e9
+    worst_e9 = (exposure.long_e9 if order.side == "buy" else exposure.short_e9) + order.size_e9
     if worst_e9 <= 0:
         return Approved(order=order)
     needed_e6 = div_ceil(quote_ceil_e6(exposure.price_e6, worst_e9) * spec.margin_ratio_initial_e4, E4)

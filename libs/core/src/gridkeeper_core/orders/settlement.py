@@ -51,7 +51,7 @@ def by_command(d: AccountDecision, market: str, author: str, reason: str) -> Non
         markets = d.state.settlement.markets
     if not markets:
         raise GridkeeperError("NOTHING_TO_SETTLE", field="account", value=d.state.alias)
-    d.add(e.SettlementWanted(why="command", markets=markets, author=author, reason=reason))
+    d.add(e.SettlementWanted(why="command", markets=markets, author=author, reason=reason, asked_market=market))
 
 
 def above(d: AccountDecision, settle_above_e6: int | None) -> None:

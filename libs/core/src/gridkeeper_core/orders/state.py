@@ -10,20 +10,14 @@ from gridkeeper_core.events import (
     CancelRef,
     Difference,
     FillProven,
-    ForeignFilled,
-    FundingPaid,
     InterestPaid,
-    KeeperFeeCharged,
     LimitsSet,
-    Liquidated,
-    OrderFilled,
-    PnlSettled,
     PositionState,
-    Transferred,
     WantedOrder,
 )
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.orders.lifecycle import Attempt
+from gridkeeper_core.orders.seen import Seen
 
 SLOTS = 32
 """Open orders a Drift sub-account can hold (MAX_OPEN_ORDERS in the program's constants)."""
@@ -93,18 +87,6 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     settled_e6: int = 0
 
 
-Move = (
-    OrderFilled
-    | FillProven
-    | ForeignFilled
-    | FundingPaid
-    | PnlSettled
-    | Transferred
-    | InterestPaid
-    | KeeperFeeCharged
-    | Liquidated
-)
-"""What changes positions or the deposit."""
 _UNSIGNED = (FillProven, InterestPaid)
 
 
@@ -134,7 +116,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     deposit_e6: int = 0
     final_positions: dict[int, PositionState] = {}
     final_deposit_e6: int = 0
-    seen: dict[tuple[str, int], Move] = {}
+    seen: Seen = Seen()
     foreign: dict[int, ForeignOrder] = {}
     doubt: Doubt | None = None
     found: tuple[Difference, ...] = ()
@@ -167,7 +149,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
         """Transactions taken note of that the chain could still drop, with their slots."""
         moves = {move.signature: move.slot for move in self.seen.values() if not isinstance(move, _UNSIGNED)}
         landed = {flight.signature: flight.slot for flight in self.landed}
-        ends = {over.signature: over.slot for over in self.retired.values()}
+        ends = {over.signature: over.slot for over in self.retired.values() if over.signature}
         return {s: slot for s, slot in (moves | landed | ends).items() if slot > self.cursor_slot}
 
     @property
@@ -181,23 +163,26 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def may_place(self) -> bool:
         """Whether risk-increasing orders may be sent at all."""
-        is_guarded = any(market == "" for _, market in self.guards)
+        is_guarded = bool(self.guards) and any(market == "" for _, market in self.guards)
         is_certain = self.phase == "live" and not self.differs and self.doubt is None
         return is_certain and not self.halted and not is_guarded
 
     def may_place_in(self, market: str) -> bool:
         """Whether risk-increasing orders may be sent in a market."""
-        return self.may_place and not any(guarded == market for _, guarded in self.guards)
+        return self.may_place and not (self.guards and any(guarded == market for _, guarded in self.guards))
 
     @property
     def has_work(self) -> bool:
         """Whether something waits to be placed or cancelled and no transaction is under way."""
-        waits = bool(self.queued or self.settlement) or any(not a.cancel_tried for a in self.orphans.values())
-        return not self.flights and (
-            waits
-            or any(a.cancel_why and not a.cancel_tried for a in self.attempts.values())
-            or any(f.to_cancel for f in self.foreign.values())
-        )
+        if self.in_flight is not None or self.reverted:
+            return False
+        if self.queued or self.settlement or any(not a.cancel_tried for a in self.orphans.values()):
+            return True
+        # Asked at every price: a loop costs half as much as `any` of a generator.
+        for attempt in self.attempts.values():
+            if attempt.cancel_why and not attempt.cancel_tried:
+                return True
+        return any(f.to_cancel for f in self.foreign.values())
 
 
 def fill_key(market_index: int, fill_record_id: int) -> tuple[str, int]:

@@ -104,7 +104,8 @@ def reducible_e9(account: Account, order: Order) -> int:
 
 def with_order(account: Account, order: Order) -> Account:
     """The account with this order in place of the one with the same id."""
-    slots = tuple(order if held.order_id == order.order_id else held for held in account.slots)
+    order_id = order.order_id
+    slots = tuple([order if held.order_id == order_id else held for held in account.slots])
     return msgspec.structs.replace(account, slots=slots)
 
 

@@ -53,10 +53,12 @@ def open_bids_asks_e9(open_orders: Iterable[Order], market_index: int) -> tuple[
     bids = asks = 0
     for order in open_orders:
         if order.market_index == market_index and order.counts_as_exposure:
+            # Not by its property: this is asked of every order again and again.
+            unfilled_e9 = order.size_e9 - order.filled_e9
             if order.side == "buy":
-                bids += order.unfilled_e9
+                bids += unfilled_e9
             else:
-                asks -= order.unfilled_e9
+                asks -= unfilled_e9
     return bids, asks
 
 
@@ -66,11 +68,16 @@ def worst_case_base_e9(base_e9: int, bids_e9: int, asks_e9: int) -> int:
     return with_bids if abs(with_bids) >= abs(with_asks) else with_asks
 
 
+def is_with_position(side: Side, base_e9: int) -> bool:
+    """Whether any order on this side makes the position larger, whatever else is open."""
+    return base_e9 >= 0 if side == "buy" else base_e9 <= 0
+
+
 def increases_risk(side: Side, size_e9: int, base_e9: int, bids_e9: int, asks_e9: int) -> bool:
     """Whether an order of this size on top of those open may make the position larger (`asks_e9` is not positive)."""
-    if side == "buy":
-        return base_e9 >= 0 or bids_e9 + size_e9 > -base_e9
-    return base_e9 <= 0 or size_e9 - asks_e9 > base_e9
+    if is_with_position(side, base_e9):
+        return True
+    return bids_e9 + size_e9 > -base_e9 if side == "buy" else size_e9 - asks_e9 > base_e9
 
 
 def _ratio_e4(market: Market, kind: MarginKind) -> int:

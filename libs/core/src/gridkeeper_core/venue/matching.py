@@ -24,7 +24,7 @@ from gridkeeper_core.venue.filling import (
 )
 from gridkeeper_core.venue.margin import free_collateral_e6, increases_risk
 from gridkeeper_core.venue.operations import Exchange, MarketOperation
-from gridkeeper_core.venue.records import LiquidationRecord, PlacedRecord, TriggerRecord, VenueRecord
+from gridkeeper_core.venue.records import NO_TRIGGER, LiquidationRecord, PlacedRecord, TriggerRecord, VenueRecord
 from gridkeeper_core.venue.state import Account, FillBatch, FillRules, Market, MarketRules, Order
 
 NO_BUY_E6 = 0
@@ -54,20 +54,21 @@ def reach_of(orders: Iterable[Order], rules: MarketRules) -> Reach:
     """The reach of a market with these orders (of that market, all accounts)."""
     buy, sell, until = NOTHING
     for order in orders:
-        if not order.is_open:
+        if order.status != "open":
             continue
-        if order.max_ts and not order.waits_for_trigger:
+        sleeps = order.trigger_e6 != NO_TRIGGER and not order.triggered
+        if order.max_ts and not sleeps:
             until = min(until, order.max_ts + rules.expiry_grace_s)
         if order.taking:
             buy, sell = NO_SELL_E6, NO_BUY_E6
-        elif order.waits_for_trigger:
+        elif sleeps:
             buy, sell = (
                 (buy, min(sell, order.trigger_e6)) if order.trigger_above else (max(buy, order.trigger_e6), sell)
             )
         elif order.side == "buy":
-            buy = max(buy, order.price_e6)
-        else:
-            sell = min(sell, order.price_e6)
+            buy = order.price_e6 if order.price_e6 > buy else buy
+        elif order.price_e6 < sell:
+            sell = order.price_e6
     return Reach(buy, sell, until)
 
 
@@ -110,6 +111,8 @@ class Round:
         """What keepers do to an account before anything rests: remove lapsed orders, fire triggers, fill takers."""
         grace_s = self.market.rules.expiry_grace_s
         for order in self._open(name):
+            if not order.max_ts and not order.taking and order.trigger_e6 == NO_TRIGGER:
+                continue  # nearly every order: it rests until it is filled or cancelled
             # A keeper fills a market order within seconds, however far apart the rows of a recording are: it has
             # its chance at the next row even if its 30 seconds are over by then.
             if order.has_lapsed(self._now_s - grace_s) and order.order_type != "market":
@@ -159,17 +162,17 @@ class Round:
             (name, order)
             for name in self.accounts
             for order in self._open(name)
-            if not order.waits_for_trigger and not order.taking and self._reaches(order)
+            if self._reaches(order) and not order.waits_for_trigger and not order.taking
         ]
         return sorted(found, key=lambda hit: (_depth_e6(hit[1]), hit[1].sequence))
 
     def _reaches(self, order: Order) -> bool:
-        if order.has_lapsed(self._now_s):
+        beyond_e6 = order.price_e6 - self._row.oracle_e6
+        if order.side == "sell":
+            beyond_e6 = -beyond_e6
+        if beyond_e6 < 0 or (beyond_e6 == 0 and self._rules.model == "through"):
             return False
-        beyond_e6 = (
-            order.price_e6 - self._row.oracle_e6 if order.side == "buy" else self._row.oracle_e6 - order.price_e6
-        )
-        return beyond_e6 > 0 or (beyond_e6 == 0 and self._rules.model != "through")
+        return not order.has_lapsed(self._now_s)
 
     def _available_e9(self) -> int | None:
         """How much of the row's trade reaches our orders; None = as much as there is."""
@@ -239,7 +242,7 @@ class Round:
 
     def _open(self, name: str) -> list[Order]:
         index = self.market.spec.index
-        return [order for order in self.accounts[name].slots if order.is_open and order.market_index == index]
+        return [o for o in self.accounts[name].slots if o.status == "open" and o.market_index == index]
 
     def _note(self, name: str, record: VenueRecord) -> None:
         self._records.setdefault(name, []).append(record)

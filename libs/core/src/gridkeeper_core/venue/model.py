@@ -378,7 +378,7 @@ class VenueModel:
         if not self._reach:
             # All at once: the margin of an account is shared out among its markets at the prices of one moment.
             for each, market in self._markets.items():
-                orders = (o for held in self._accounts.values() for o in held.slots if o.market_index == each)
+                orders = [o for held in self._accounts.values() for o in held.slots if o.market_index == each]
                 self._reach[each] = self._with_duties(reach_of(orders, market.rules), each)
         return self._reach[index]
 

@@ -37,7 +37,7 @@ def place(
     """
     if account.is_bankrupt:
         raise VenueError(VenueCode.USER_BANKRUPT)
-    if margin.free_collateral_e6(account, markets, "maintenance") < 0 and account.positions:
+    if account.positions and margin.free_collateral_e6(account, markets, "maintenance") < 0:
         raise VenueError(VenueCode.USER_IS_BEING_LIQUIDATED)
     account, records = _free_lapsed(account, now_ns // NS_PER_S)
     order = None
@@ -72,7 +72,7 @@ def check_margin(placed: Placed, markets: Mapping[int, Market]) -> None:
 def _free_lapsed(account: Account, now_s: int) -> tuple[Account, list[PlacedRecord | CancelRecord]]:
     records: list[PlacedRecord | CancelRecord] = []
     for order in account.slots:
-        if order.has_lapsed(now_s):
+        if order.max_ts and order.has_lapsed(now_s):
             account, record = cancel(account, order, BY_EXPIRY)
             records.append(record)
     return account, records
@@ -80,7 +80,7 @@ def _free_lapsed(account: Account, now_s: int) -> tuple[Account, list[PlacedReco
 
 def _free_slot(account: Account) -> int:
     for slot_index, order in enumerate(account.slots):
-        if not order.is_open:
+        if order.status != "open":
             return slot_index
     if len(account.slots) == MAX_OPEN_ORDERS:
         raise VenueError(VenueCode.MAX_NUMBER_OF_ORDERS)
@@ -88,8 +88,11 @@ def _free_slot(account: Account) -> int:
 
 
 def _check_user_order_id(account: Account, user_order_id: int) -> None:
-    if user_order_id and any(order.is_open and order.user_order_id == user_order_id for order in account.slots):
-        raise VenueError(VenueCode.USER_ORDER_ID_ALREADY_IN_USE, str(user_order_id))
+    if not user_order_id:
+        return
+    for order in account.slots:
+        if order.user_order_id == user_order_id and order.is_open:
+            raise VenueError(VenueCode.USER_ORDER_ID_ALREADY_IN_USE, str(user_order_id))
 
 
 def _check_position_slot(account: Account, market_index: int) -> None:
@@ -172,6 +175,8 @@ def _is_valid(order: Order, market: Market, wanted: PlaceOrder) -> bool:
 def _increases_risk(account: Account, order: Order) -> bool:
     if order.reduce_only:
         return False
+    if margin.is_with_position(order.side, account.position(order.market_index).base_e9):
+        return True
     bids, asks = margin.open_bids_asks_e9(account.open_orders, order.market_index)
     return margin.increases_risk(order.side, order.size_e9, account.position(order.market_index).base_e9, bids, asks)
 

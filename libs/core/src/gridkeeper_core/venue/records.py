@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gridkeeper_core.events import OrderType, PositionState, PostOnly, Side
+from gridkeeper_core.venue.words import OrderType, PositionState, PostOnly, Side
 
 NO_TRIGGER = 0
 WHOLE_POSITION_E9 = 2**64 - 1

@@ -113,7 +113,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     def has_lapsed(self, now_s: int) -> bool:
         """Whether its `max_ts` has passed; an order that waits for its trigger never lapses."""
-        return self.is_open and self.max_ts != 0 and now_s > self.max_ts and not self.waits_for_trigger
+        return self.max_ts != 0 and now_s > self.max_ts and self.is_open and not self.waits_for_trigger
 
 
 class PerpPosition(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +148,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     def order(self, order_id: int) -> Order | None:
         """The order with this id, open or closed, as long as its slot holds it."""
-        return next((order for order in self.slots if order.order_id == order_id), None)
+        for order in self.slots:
+            if order.order_id == order_id:
+                return order
+        return None
 
     def position(self, market_index: int) -> PerpPosition:
         """The position in a market; empty where there is none."""

@@ -105,7 +105,7 @@ class Desk:
 
     def wants_walk(self) -> bool:
         """Whether the chain may have something to tell."""
-        is_older_final = any(slot <= self._chain.final_slot for slot in self._held.values())
+        is_older_final = any(slot < self._chain.final_slot for slot in self._held.values())
         return self._walked != self._chain.version or is_older_final
 
     def walk(self) -> None:

@@ -111,7 +111,9 @@ class EmbeddedPostgres(EmbeddedServer):
             lines = (self.cluster / "postmaster.pid").read_text().splitlines()
         except (OSError, UnicodeDecodeError):
             return False
-        return self.child is not None and lines[0] == str(self.child.pid) and lines[-1].strip() == "ready"
+        if self.child is None or not lines:  # the file is there for a moment before anything is in it
+            return False
+        return lines[0] == str(self.child.pid) and lines[-1].strip() == "ready"
 
     def stop(self, *, within_s: float = 20.0) -> None:
         super().stop(within_s=within_s)
