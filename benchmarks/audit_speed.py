@@ -105,7 +105,7 @@ async def measure(servers: Servers, events: list[NewEvent], file: Path) -> tuple
     await _store(servers, events)
     events.clear()
     bus = await connect(servers.nats_url, "benchmark")
-    ev = EvSource(bus)
+    ev = EvSource(bus, file.parent)
     concerned = await about(ev, GRID_ID)
     await write_incident(ev, concerned, (), (0, 2**62), file)
     before_mb = _forget_peak()

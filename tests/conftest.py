@@ -13,8 +13,9 @@ _KEPT = "GRIDKEEPER_TEST_DATA"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--recorded-days`: how much of the recorded candles the system tests run through."""
+    """How much the system tests go through: recorded candles, and scenarios of faults."""
     parser.addoption("--recorded-days", type=int, default=5, help="days of recorded candles; 0: all there are")
+    parser.addoption("--fault-scenarios", type=int, default=1, help="scenarios of faults over real processes")
 
 
 @pytest.fixture(autouse=True, scope="session")

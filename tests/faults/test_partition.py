@@ -65,8 +65,8 @@ async def test_away_from_nats_a_reader_says_so_and_reads_on_where_it_was(nats_se
 
 
 async def test_away_from_postgresql_no_input_is_taken_and_none_is_lost(postgres_server: RunningPostgres) -> None:
-    with partition(postgres_server.server.endpoint.port) as network:
-        async with toy_service(postgres_server.url + QUICK) as service:
+    async with toy_service(postgres_server.url + QUICK) as service:
+        with partition(postgres_server.server.endpoint.port) as network:
             load = Load(service)
             await load.more(50)
             network.cut()
@@ -85,8 +85,8 @@ async def test_away_from_postgresql_no_input_is_taken_and_none_is_lost(postgres_
 async def test_away_from_postgresql_longer_than_the_patience_ends_the_service(
     postgres_server: RunningPostgres,
 ) -> None:
-    with partition(postgres_server.server.endpoint.port) as network:
-        async with toy_service(postgres_server.url + QUICK, patience_s=1.0) as service:
+    async with toy_service(postgres_server.url + QUICK, patience_s=1.0) as service:
+        with partition(postgres_server.server.endpoint.port) as network:
             await service.feed(1, 5)
             network.cut()
 
@@ -94,4 +94,3 @@ async def test_away_from_postgresql_longer_than_the_patience_ends_the_service(
                 await service.feed(6, 6)
 
             assert caught.value.code == "STORE_LOST"
-            network.heal()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from gridkeeper_bus.reader import BusMessage, EventReader
 from support.toy_machine import account_log
+
+READ_WITHIN_S = 20.0
 
 
 class ToyMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,8 +31,9 @@ def toy_messages(first: int, last: int) -> list[ToyMessage]:
 
 
 async def read(reader: EventReader, count: int) -> list[BusMessage]:
-    """The next messages, at least `count`."""
+    """The next messages, at least `count`. Raises TimeoutError when so many do not come."""
     messages: list[BusMessage] = []
-    while len(messages) < count:
-        messages += await reader.next_batch()
+    async with asyncio.timeout(READ_WITHIN_S):
+        while len(messages) < count:
+            messages += await reader.next_batch()
     return messages

@@ -19,7 +19,7 @@ from support.whole_system import WholeSystem, running
 pytestmark = pytest.mark.system
 
 CANDLES = "candles/binance_um_SOLUSDT_1m_20250504_20250624.csv.gz"
-MINUTES = 8 * 60
+MINUTES = 4 * 60
 GRID = """
 [grid]
 id = "books"
@@ -85,13 +85,8 @@ def test_the_proof_explains_every_unit_of_the_account_and_every_lamport_of_its_w
 def test_every_decision_comes_out_as_it_was_recorded(system: WholeSystem) -> None:
     for source in ("postgres", "ev"):
         told = answered(system, "audit", "replay", "--decisions", "--from", source)["decisions"]
-        logs = {log["service"]: log for log in told["logs"]}
-        assert {name: log["folded"] for name, log in logs.items() if name != "execution"} == {
-            "strategy": 0,
-            "ledger": 0,
-            "notifier": 0,
-        }
-        assert all(log["events"] > 10 for log in logs.values())
+        assert [(log["folded"], log["lacking"]) for log in told["logs"]] == [(0, {})] * 4
+        assert all(log["events"] > 10 for log in told["logs"])
 
 
 def test_the_incident_is_replayed_from_its_file_alone(system: WholeSystem, tmp_path: Path) -> None:
@@ -128,7 +123,7 @@ def test_prices_are_whole_and_heads_hold(system: WholeSystem, tmp_path: Path) ->
     answered(system, "audit", "export", "--heads", str(heads))
     audit = answered(system, "audit", "verify", "--heads", str(heads))["audit"]
     assert audit["ok"]
-    assert audit["segments"] >= 8
+    assert audit["segments"] >= MINUTES // 60
 
 
 def _without_servers(*arguments: str) -> Any:

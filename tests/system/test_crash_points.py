@@ -88,7 +88,7 @@ def test_the_service_dies_at_the_point(ordeal: Ordeal, point: str) -> None:
     assert ordeal.ended[point] == -signal.SIGKILL
 
 
-def test_there_is_one_live_order_per_intent_and_every_fill_is_booked_once(ordeal: Ordeal) -> None:
+def test_a_crash_between_submit_and_save_leaves_no_orphan_and_no_duplicate(ordeal: Ordeal) -> None:
     log = OrderLog(ordeal.events)
     assert log.faults == []
     assert 0 < log.most_open <= LIVE_ORDERS

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.system
 
 READY_WITHIN_S = 30.0
 VICTIMS = ("strategy", "execution", "ledger", "notifier", "price_feed", "sandbox", "nats-server", "postgres")
+TWICE = ("strategy", "execution")
 IN_FLIGHT = "execution, its transaction sent"
 LIVE_ORDERS = 24
 GRID = f"""
@@ -74,7 +75,8 @@ def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ordeal]:
         for victim in VICTIMS:
             recoveries[victim] = _killed(system, victim)
         recoveries[IN_FLIGHT] = _killed_in_flight(system)
-        recoveries["strategy twice"] = _run_twice(system, "strategy")
+        for service in TWICE:
+            recoveries[f"{service} twice"] = _run_twice(system, service)
         fills = _fills(system)
         assert system.stop() == 0, system.story()
     with running(data_dir) as system:
@@ -102,8 +104,9 @@ def test_nothing_ends_but_what_is_killed(ordeal: Ordeal) -> None:
     assert Counter(child for child, _ in ended) == Counter(killed)
 
 
-def test_of_two_copies_of_strategy_one_is_fenced_and_trading_goes_on(ordeal: Ordeal) -> None:
-    recovery = ordeal.recoveries["strategy twice"]
+@pytest.mark.parametrize("service", TWICE)
+def test_of_two_instances_on_one_account_one_is_fenced_and_trading_goes_on(ordeal: Ordeal, service: str) -> None:
+    recovery = ordeal.recoveries[f"{service} twice"]
     assert recovery.exit_.startswith("exit code 1")
     assert "FENCED" in recovery.said, recovery.said
     assert "Traceback" not in recovery.said

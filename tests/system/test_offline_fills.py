@@ -107,7 +107,7 @@ def test_every_fill_is_booked_once(outages: Outages) -> None:
     assert round(float(books["grid"]["position"]) * E9) == booked
 
 
-def test_the_opposite_orders_rest_on_the_venue(outages: Outages) -> None:
+def test_after_a_fill_while_offline_no_opposite_order_is_missing(outages: Outages) -> None:
     step_e6 = 250_000
     held = {order.price_e6: order.side for order in outages.rested}
     for order in outages.reached:

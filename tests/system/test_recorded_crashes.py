@@ -1,4 +1,4 @@
-"""Two recorded crashes with stops and risk limits on, and two calm days, through all services in lockstep.
+"""Two recorded crashes with stops and risk limits on, and calm days, through all services in lockstep.
 
 Hours around the crash by default; `--recorded-days 0` runs weeks.
 """
@@ -85,7 +85,7 @@ daily_loss = "0.2"
 MAY_2025 = Chapter(
     candles="binance_um_SOLUSDT_1m_20250504_20250624.csv.gz",
     since="2025-05-04T00:00",
-    bars=2 * 24 * 60,
+    bars=12 * 60,
     weeks=51 * 24 * 60,
     grid="""
 [grid]
@@ -131,9 +131,7 @@ def live_through(tmp_path: Path, recorded_days: int) -> Any:
             code, answer = system.command("grid", "create", str(grid_file), "--yes", "--reason", "a test")
             assert code == 0, answer
             system.tape(None)
-            system.until(
-                lambda: system.tape().is_over, within_s=60 + 4 * bars / ROWS_PER_SECOND_AT_LEAST, every_s=1.0
-            )
+            system.until(lambda: system.tape().is_over, within_s=60 + 4 * bars / ROWS_PER_SECOND_AT_LEAST, every_s=1.0)
             return _ending(system)
 
     return run
@@ -215,10 +213,10 @@ def _place_of_the_last(ended: Ending, tier: str) -> int:
     return max(place for place in places if ended.facts[place].fact.tier == tier)
 
 
-def test_calm_days_of_may_2025_are_traded_with_all_limits_on(live_through: Any) -> None:
+def test_calm_hours_of_may_2025_are_traded_with_all_limits_on(live_through: Any) -> None:
     ended = live_through(MAY_2025)
 
-    assert len(ended.found(e.OrderFilled)) > 50
+    assert len(ended.found(e.OrderFilled)) > 20
     assert ended.found(e.RiskTripped) == []
     assert {paused.code for paused in ended.found(e.GridPaused)} <= {"PUMP"}
     assert (ended.grid["state"], ended.grid["reasons"]) == ("open", [])

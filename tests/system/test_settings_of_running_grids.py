@@ -65,10 +65,11 @@ def pass_rows(system: WholeSystem, count: int) -> None:
 
 
 def rests(system: WholeSystem) -> bool:
-    """Whether the grid has orders, none of them on its way out, and the ledger has every fill."""
-    detail = system.grid("tale")
+    """Whether exactly the grid's orders rest on the venue, nothing is under way, and the ledger has every fill."""
+    detail, account, venue = system.grid("tale"), system.account(), system.venue_account()
     booked = done(system, "ledger", "show", "tale")["grid"]["fills"]
-    return detail.view.live_orders == len(detail.orders) > 0 and booked == detail.view.fills
+    counts = {detail.view.live_orders, len(detail.orders), account.open_orders, len(venue.orders)}
+    return len(counts) == 1 and 0 not in counts and not account.in_flight and booked == detail.view.fills
 
 
 def recorded(system: WholeSystem) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from gridkeeper_cli.reference import PAGES
+from support.documented import commands_in, trouble_with
 from support.source_tree import ROOT, SourceFile, text_files
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -31,6 +32,28 @@ def test_a_link_that_leads_nowhere_is_found() -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_a_generated_page_is_as_the_code_would_write_it(page: str) -> None:
     assert (ROOT / "docs" / page).read_text("utf-8") == PAGES[page](), "run `make docs`"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_command_that_a_document_names_exists_with_its_options(document: SourceFile) -> None:
+    troubles = {words: trouble for words in commands_in(document.text) if (trouble := trouble_with(words))}
+
+    assert troubles == {}
+
+
+def test_a_command_that_does_not_exist_is_found() -> None:
+    text = """Ask `gridkeeper grid lst`, or
+
+```sh
+.venv/bin/gridkeeper grid stop my-grid --closed --yes   # keeps nothing
+docker compose exec desk gridkeeper grid list | head
+```
+"""
+    assert {words: trouble_with(words) for words in commands_in(text)} == {
+        "grid stop my-grid --closed --yes": "stop does not know --closed",
+        "grid list": "",
+        "grid lst": "there is no command 'lst'",
+    }
 
 
 def _relative_links(text: str) -> list[str]:

@@ -127,6 +127,15 @@ class ExecutionAndVenue(RuleBasedStateMachine):
             self.take(TransactionSeen(now_ns=self.now_ns, alias="main", transaction=transaction))
             self.told += 1
 
+    @precondition(lambda self: len(self.chain) - self.told > 1)
+    @rule()
+    def what_landed_is_told_out_of_order(self) -> None:
+        """Two transactions that say nothing of the same order, the later one first."""
+        first, second = self.chain[self.told : self.told + 2]
+        if not _orders_of(first) & _orders_of(second):
+            self.chain[self.told : self.told + 2] = [second, first]
+            self.what_landed_is_told(2)
+
     @precondition(lambda self: self.told)
     @rule(data=st.data())
     def what_was_told_is_told_again(self, data: st.DataObject) -> None:
@@ -273,6 +282,11 @@ class ExecutionAndVenue(RuleBasedStateMachine):
     def _next_signature(self, kind: str) -> str:
         self.signatures += 1
         return f"{kind}{self.signatures}"
+
+
+def _orders_of(transaction: r.SeenTransaction) -> set[int]:
+    return {order_id for record in transaction.records if (order_id := getattr(record, "order_id", 0))}
+
 
 
 TestExecutionAndVenue = ExecutionAndVenue.TestCase

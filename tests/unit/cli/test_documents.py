@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gridkeeper_cli.documents import iso_utc, readable
+from gridkeeper_cli.reference_configuration import TABLES
 from gridkeeper_cli.reference_settings import settings_page
 from gridkeeper_cli.render import cell, cents, counted
 from gridkeeper_core.events import GridOpened, OrdersWanted, PriceSeen, WantedOrder
@@ -67,6 +68,16 @@ def test_a_count_and_its_noun_agree() -> None:
 
 def test_empty_and_unknown_are_a_dash() -> None:
     assert [cell(value) for value in (None, "", [], False, 0, ["A", "B"])] == ["-", "-", "-", "no", "0", "A, B"]
+
+
+def test_the_settings_page_tells_of_every_entry_of_gridkeeper_toml() -> None:
+    page = settings_page()
+
+    for entry, rows in TABLES.values():
+        assert list(rows) == list(entry.__struct_fields__)
+    assert "| `max_per_market` | none | quote |" in page
+    assert '| `utc_offset` | `"+00:00"` |' in page
+    assert "| `authority` | required |" in page
 
 
 def test_the_settings_page_names_every_setting() -> None:

@@ -110,12 +110,13 @@ def test_a_fill_beyond_its_order_is_refused_and_stops_the_grid() -> None:
     assert wanted.wanted == ()
 
 
-def test_a_fill_for_a_full_cell_is_refused() -> None:
+def test_a_fill_for_a_full_cell_stops_the_grid_and_still_counts_as_position() -> None:
     story = Story().opened_at(105.2).price(103.9)
 
     facts = seen(story, replace(last_fill(story), fill_record_id=77))
     assert [fact.detail for fact in facts if isinstance(fact, e.GridFaulted)] == ["cell 4 would hold 2000000000"]
-    assert story.grid.position_e9 == E9
+    assert story.grid.held_e9[4] == E9
+    assert story.grid.position_e9 == 2 * E9
 
 
 def test_a_proven_fill_counts_like_any_other() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from gridkeeper_core.errors import GridkeeperError
@@ -238,3 +239,29 @@ def test_the_running_proof_counts_adoptions_and_fills_of_no_grid_too() -> None:
         assert story.account(fact)
     proof = story.account(venue.snapshot(3, 120))
     assert [fact.residual_e6 for fact in proof if isinstance(fact, ProofChecked)] == [0]
+
+
+PAID = (("one", 10), ("two", 60))
+
+
+def test_lamports_without_an_event_are_told_with_the_snapshots_between_which_they_moved() -> None:
+    before, between, after = (
+        msgspec.structs.replace(snapshot(slot, 0), lamports=lamports)
+        for slot, lamports in ((0, 100_000), (50, 95_000), (99, 90_900))
+    )
+    window = window_of(
+        [Snap(id=1, event="a", ts_ns=0, fact=before), Snap(id=9, event="b", ts_ns=0, fact=after)], None, None
+    )
+    fold = SolFold(window)
+    paid = recorded(
+        [TransactionLanded(signature=name, slot=slot, fee_lamports=5_000) for name, slot in PAID], "tx:main"
+    )
+    fold.take(2, paid[0])
+    fold.take(5, recorded([between], "account:main")[0])
+    fold.take(6, paid[1])
+    fold.take(9, recorded([after], "account:main")[0])
+
+    proof = fold.proof()
+
+    assert proof.residual_lamports == 900
+    assert [(left.lamports, left.after_slot, left.until_slot) for left in proof.unexplained] == [(900, 50, 99)]

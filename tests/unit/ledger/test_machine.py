@@ -210,7 +210,7 @@ def test_the_first_snapshot_opens_the_books_and_the_next_proves_them(story: Stor
     # Deposit 1000 + 100 settled + 50 paid in; quote -100 + rebate - funding - 100 settled; 1 SOL at 103.
     venue = snapshot(4, 1000 * E6 + 150, base_e9=E9, quote_e6=-100 * E6 + 20_000 - 250 - 100, oracle=103)
     equity = 1003 * E6 + 150 + 20_000 - 250 - 100
-    assert story.account(venue) == [ProofChecked(slot=4, left_e6=equity, right_e6=equity, residual_e6=0)]
+    assert story.account(venue) == [ProofChecked(slot=4, left_e6=equity, right_e6=equity, residual_e6=0, final_slot=4)]
 
 
 def test_what_the_venue_holds_and_no_event_explains_is_the_residual(story: Story) -> None:

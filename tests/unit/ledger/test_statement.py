@@ -6,7 +6,8 @@ import pytest
 
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.inputs import StopGrid
-from gridkeeper_core.ledger.statement import YEAR_NS, Statement, StatementFold
+from gridkeeper_core.ledger.performance import YEAR_NS
+from gridkeeper_core.ledger.statement import Statement, StatementFold
 from gridkeeper_core.units import E4, E6, E9, NS_PER_S
 from support.story import START_NS, Story
 

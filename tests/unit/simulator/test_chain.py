@@ -94,9 +94,7 @@ def row(seq: int, price: int, ts_ns: int) -> Price:
 
 
 def order_at(chain: Chain, price: int) -> Sent:
-    place = PlaceOrder(
-        user_order_id=1, market_index=0, side="buy", price_e6=price * E6, size_e9=E9, post_only="must"
-    )
+    place = PlaceOrder(user_order_id=1, market_index=0, side="buy", price_e6=price * E6, size_e9=E9, post_only="must")
     signed = chain.sign(Roll(alias="main", purpose="roll", cancel_order_ids=(), places=(place,)))
     assert signed is not None
     return Sent(signed.signature, signed.bytes_base64, signed.last_valid_block_height)

@@ -19,7 +19,8 @@ class CarelessInbox(Inbox):
     """Takes whatever comes next, as if nothing could be missing."""
 
     def admit(self, app: str, event_id: int, previous: int) -> bool:
-        return super().admit(app, event_id, self.position(app)) if event_id > self.position(app) else False
+        del previous
+        return event_id > self.position(app) and super().admit(app, event_id, self.position(app))
 
 
 class GullibleInbox(Inbox):
@@ -37,6 +38,8 @@ def test_a_seed_always_makes_the_same_tape_and_another_seed_another() -> None:
     assert tape_of(7) == tape_of(7)
     assert tape_of(7) != tape_of(8)
     assert len(tape_of(7, steps=50)) == 50
+    assert "fork" in {step.name for step in tape_of(3)}
+    assert "fork" not in {step.name for step in tape_of(3, with_forks=False)}
 
 
 def test_a_tape_that_is_printed_can_be_pasted() -> None:

@@ -61,6 +61,8 @@ def read_ordinary(files: Sequence[Path], spec: TapeSpec) -> Columns | None:
         return joined([_read(file, spec, before) for file in files])
     except (_OutOfTheOrdinaryError, pa.ArrowException, OSError, EOFError, UnicodeDecodeError, csv.Error, OverflowError):
         return None
+    finally:
+        pa.default_memory_pool().release_unused()
 
 
 def _read(file: Path, spec: TapeSpec, before: _Before) -> Columns:
@@ -129,7 +131,7 @@ def _parquet(file: Path, names: tuple[str, ...], wanted: tuple[str, ...]) -> pa.
 
     own = dict(zip(names, pq.read_schema(file).names, strict=True))
     texts = [own[name] for name in wanted if name in ("side", "symbol", "venue")]
-    with pq.ParquetFile(file, read_dictionary=texts) as content:
+    with pq.ParquetFile(file, read_dictionary=texts, buffer_size=1 << 20) as content:
         # Small batches: the decoded file is never in memory twice.
         batches = list(content.iter_batches(1 << 17, columns=[own[name] for name in wanted], use_threads=False))
         schema = pa.schema([content.schema_arrow.field(own[name]) for name in wanted])
@@ -141,7 +143,7 @@ def _parquet(file: Path, names: tuple[str, ...], wanted: tuple[str, ...]) -> pa.
 
 
 class _Cells:
-    """The columns of one file, rows of other instruments left out."""
+    """The columns of one file, rows of other instruments left out; each is given out once, and let go."""
 
     def __init__(self, table: pa.Table, spec: TapeSpec, choice: tuple[str, ...]) -> None:
         for name in choice:
@@ -149,7 +151,7 @@ class _Cells:
         self._table = table
 
     def times_ns(self, name: str) -> Ints:
-        column = self._table.column(name)
+        column = self._take(name)
         if not pa.types.is_integer(column.type) or column.null_count:
             raise _OutOfTheOrdinaryError
         unit_ns = 1 if name == "ts_ns" else NS_PER_MS
@@ -161,7 +163,7 @@ class _Cells:
 
     def scaled(self, name: str, *, scale: int, unit: int, most: int, or_unknown: bool = False) -> Ints:
         """Integers of 1/scale, rounded half-even to `unit`; at most `most`."""
-        column = self._table.column(name)
+        column = self._take(name)
         if column.null_count and not or_unknown:
             raise _OutOfTheOrdinaryError
         if column.null_count:
@@ -171,7 +173,7 @@ class _Cells:
         return _rounded(column, scale, unit, most)
 
     def sides(self, name: str, words: Mapping[str, int], price_e6: Ints, before: _Before) -> npt.NDArray[np.int8]:
-        column = self._table.column(name)
+        column = self._take(name)
         if column.null_count == len(column):
             return _ruled(price_e6, before)
         if column.null_count:
@@ -188,6 +190,11 @@ class _Cells:
         if any(text not in words for text in texts):
             raise _OutOfTheOrdinaryError
         return np.array([words[text] for text in texts], dtype=np.int8)[codes]
+
+    def _take(self, name: str) -> Any:
+        column = self._table.column(name)
+        self._table = self._table.drop_columns([name])
+        return column
 
 
 def _chosen(table: pa.Table, name: str, value: str | None) -> pa.Table:

@@ -37,12 +37,17 @@ _STRATEGY_READS = frozenset({"execution"})
 _EXECUTION_READS = frozenset({"strategy"})
 _LEDGER_READS = frozenset({"strategy", "execution"})
 _PASSED_OVER: dict[str, frozenset[type[e.Fact]]] = {
-    "strategy": frozenset((e.OrderAccepted, e.OrderResting, e.OrdersQueued, e.TransactionSigned, e.TransactionLanded)),
+    "strategy": frozenset(
+        (
+            e.OrderAccepted, e.OrderResting, e.OrdersQueued, e.TransactionMet, e.TransactionSigned,
+            e.TransactionLanded,
+        )
+    ),
     "execution": frozenset((e.CellChanged, e.OrderGone)),
     "ledger": frozenset(
         (
             e.PriceSeen, e.CellChanged, e.OrdersWanted, e.OrderGone, e.OrderAccepted, e.OrderResting, e.OrderClosed,
-            e.TransactionSigned, e.TransactionLanded,
+            e.TransactionMet, e.TransactionSigned, e.TransactionLanded,
         )
     ),
 }  # fmt: skip

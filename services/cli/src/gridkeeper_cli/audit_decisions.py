@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
+from typing import TypeAlias
 
 import msgspec
 
@@ -19,6 +20,9 @@ from gridkeeper_core.record import Recorded, decode
 
 _PRICE_TOPIC = "grid.price_seen.v1"
 _PRICES_KEPT = 10_000
+
+_Group: TypeAlias = tuple[list[Recorded], list[bytes]]
+"""The events of one decision, and their stored bytes."""
 
 
 class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,10 +59,10 @@ async def _log(source: RecordSource, service: Decider) -> LogDecisions:
         causes = _Causes(source, stack, check)
         own = await stack.enter_async_context(aclosing(source.events(service)))
         done = 0
-        async for group in _decisions(own):
+        async for group, bodies in _decisions(own):
             cause, price = await causes.of(group[0].cause)
             known = len(check.differences)
-            check.take(group, cause, price)
+            check.take(group, cause, price, bodies)
             done += len(group)
             if check.is_over:
                 break
@@ -77,19 +81,21 @@ async def _fold_again(source: RecordSource, check: DecisionCheck, count: int) ->
             count -= 1
 
 
-async def _decisions(stored: AsyncGenerator[Stored, None]) -> AsyncGenerator[list[Recorded], None]:
+async def _decisions(stored: AsyncGenerator[Stored, None]) -> AsyncGenerator[_Group, None]:
     """Neighbouring events of one cause and one moment are one decision; a restated input begins another."""
     group: list[Recorded] = []
+    bodies: list[bytes] = []
     async for one in stored:
         event = decode(one.body)
         is_other = bool(group) and (input_of(event.cause), event.ts_ns) != (input_of(group[0].cause), group[0].ts_ns)
         is_next = restates_input(event.fact) and not all(isinstance(known.fact, PriceSeen) for known in group)
         if is_other or is_next:
-            yield group
-            group = []
+            yield group, bodies
+            group, bodies = [], []
         group.append(event)
+        bodies.append(one.body)
     if group:
-        yield group
+        yield group, bodies
 
 
 class _Causes:

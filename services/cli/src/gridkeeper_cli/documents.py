@@ -10,6 +10,7 @@ import msgspec
 from gridkeeper_core import requests
 from gridkeeper_core.ledger import views as ledger
 from gridkeeper_core.ledger.marks import Line, Result
+from gridkeeper_core.ledger.performance import Earned
 from gridkeeper_core.units import E4, E6, E9, decimal_text, duration_text, e6_text, e9_text
 
 Document = dict[str, Any]
@@ -173,7 +174,27 @@ def grid_books(view: ledger.GridView) -> Document:
         "open": view.is_open,
         **result(view.result),
         "lines": _lines(view.lines),
+        **(earned(view.earned) if view.earned is not None else {}),
     }
+
+
+def earned(of: Earned) -> Document:
+    """Yearly rates and the deepest fall, by the capital."""
+    return {
+        "from": iso_utc(of.opened_ns),
+        "to": iso_utc(of.until_ns),
+        "capital": e6_text(of.capital_e6) if of.capital_e6 else None,
+        "grid_apr_percent": percent(of.grid_apr_e4),
+        "total_apr_percent": percent(of.total_apr_e4),
+        "peak_equity": e6_text(of.peak_equity_e6),
+        "drawdown": e6_text(of.drawdown_e6),
+        "drawdown_percent": percent(of.drawdown_e4),
+    }
+
+
+def percent(ratio_e4: int | None) -> str | None:
+    """A ratio of 1e-4 as a percentage."""
+    return None if ratio_e4 is None else decimal_text(ratio_e4, E4 // 100)
 
 
 def result(of: Result) -> Document:

@@ -89,7 +89,19 @@ def _show_one(session: Session, view: views.GridView) -> None:
     lines = [*document["lines"], {"name": "total PnL", "quote": document["total_pnl"]}]
     session.answer(
         {"grid": document},
-        facts([*shown, ("valued at", document["price"]), ("break-even", document["break_even"])]),
+        facts([*shown, ("valued at", document["price"]), ("break-even", document["break_even"]), *_earned(document)]),
         "",
         table(_LINE_COLUMNS, lines) if view.lines else "The grid is stopped; its totals stand.",
     )
+
+
+def _earned(document: documents.Document) -> list[tuple[str, object]]:
+    """Of the capital at the opening; `--turns` tells it with the edits since."""
+    if document.get("capital") is None:
+        return []
+    return [
+        ("capital", document["capital"]),
+        ("grid APR", f"{document['grid_apr_percent']} %"),
+        ("total APR", f"{document['total_apr_percent']} %"),
+        ("drawdown", f"{document['drawdown']} ({document['drawdown_percent']} %)"),
+    ]

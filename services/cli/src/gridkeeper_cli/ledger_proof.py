@@ -12,7 +12,7 @@ from gridkeeper_cli.render import table
 from gridkeeper_cli.session import Session, everywhere, json_text, pass_session
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.ledger.interval import EquityFold, IntervalProof, Snap, window_of
-from gridkeeper_core.ledger.sol_proof import SolFold, SolProof
+from gridkeeper_core.ledger.sol_proof import SolFold, SolProof, UnexplainedLamports
 from gridkeeper_core.names import split_stream, stream
 from gridkeeper_core.record import decode
 from gridkeeper_core.times import parse_time_ns
@@ -79,8 +79,10 @@ def prove(postgres_url: str, alias: str, from_ns: int | None, to_ns: int | None)
         window = window_of(_snaps(store, account), from_ns, to_ns)
         equity, sol = EquityFold(alias, window), SolFold(window)
         for row in rows_of(store, lambda name: name in (account, transactions), window.last.id):
-            fold = equity if row.stream == account else sol
-            fold.take(row.id, decode(row.state))
+            event = decode(row.state)
+            sol.take(row.id, event)
+            if row.stream == account:
+                equity.take(row.id, event)
     with log_opened(postgres_url, "ledger") as store:
         for row in rows_of(store, lambda name: split_stream(name)[0] == "ledger"):
             if row.topic == "ledger.fill_booked.v1":
@@ -127,6 +129,7 @@ def _document(proven: Proven) -> Document:
             "from_lamports": sol.first_lamports,
             "to_lamports": sol.last_lamports,
             "residual_lamports": sol.residual_lamports,
+            "unexplained": msgspec.to_builtins(sol.unexplained),
             "terms": [
                 {
                     "name": term.name,
@@ -157,6 +160,7 @@ def _show(session: Session, proven: Proven, document: Document) -> None:
         table(_TERMS, terms),
         table(_SOL_TERMS, lamports),
         f"  SOL residual   {decimal_text(proven.sol.residual_lamports, E9)}",
+        *(f"  {_unexplained(left)}" for left in proven.sol.unexplained),
     )
 
 
@@ -165,7 +169,7 @@ def _error(proven: Proven) -> GridkeeperError:
     if equity.residual_e6:
         missing = f"{e6_text(equity.residual_e6)} of the equity"
     else:
-        missing = f"{decimal_text(lamports, E9)} SOL of the wallet"
+        missing = f"{decimal_text(lamports, E9)} SOL of the wallet (a transfer, rent, or another account's fees)"
     return GridkeeperError(
         "PROOF_DIFFERS",
         field=f"account:{equity.alias}",
@@ -173,3 +177,8 @@ def _error(proven: Proven) -> GridkeeperError:
         expected="0",
         detail=f"No event explains {missing} between {equity.first.event} and {equity.last.event}.",
     )
+
+
+def _unexplained(left: UnexplainedLamports) -> str:
+    where = f"after slot {left.after_slot} and up to slot {left.until_slot} ({left.event})"
+    return f"not explained: {left.lamports} lamports, moved {where}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
-from gridkeeper_cli.documents import Document, iso_utc, optional_e6, result
+from gridkeeper_cli.documents import Document, iso_utc, optional_e6, percent, result
 from gridkeeper_cli.record_reading import log_opened, rows_of
 from gridkeeper_cli.render import facts, table
 from gridkeeper_cli.session import Session
 from gridkeeper_core.ledger.statement import CellLine, Statement, StatementFold, TurnLine
 from gridkeeper_core.names import stream
 from gridkeeper_core.record import decode
-from gridkeeper_core.units import E4, decimal_text, duration_text, e6_text, e9_text
+from gridkeeper_core.units import duration_text, e6_text, e9_text
 
 _TURNS_SHOWN = 30
 _TAPE_AFTER_NS = 86_400 * 10**9
@@ -84,11 +84,11 @@ def statement_document(of: Statement) -> Document:
         "capital": e6_text(of.capital_e6),
         **result(of.result),
         "turns_profit": e6_text(of.turns_profit_e6),
-        "grid_apr_percent": _percent(of.grid_apr_e4),
-        "total_apr_percent": _percent(of.total_apr_e4),
+        "grid_apr_percent": percent(of.grid_apr_e4),
+        "total_apr_percent": percent(of.total_apr_e4),
         "peak_equity": e6_text(of.peak_equity_e6),
         "drawdown": e6_text(of.drawdown_e6),
-        "drawdown_percent": _percent(of.drawdown_e4),
+        "drawdown_percent": percent(of.drawdown_e4),
         "cells": [_cell(line) for line in of.cells],
         "turns_completed": of.result.turns,
         "turns": [_turn(line) for line in of.turns],
@@ -125,7 +125,3 @@ def _cell(line: CellLine) -> Document:
 
 def _is_used(cell: Document) -> bool:
     return bool(cell["turns"]) or cell["held"] != "0" or cell["part_matched"] != "0"
-
-
-def _percent(ratio_e4: int | None) -> str | None:
-    return None if ratio_e4 is None else decimal_text(ratio_e4, E4 // 100)

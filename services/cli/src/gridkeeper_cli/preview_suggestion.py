@@ -9,6 +9,7 @@ from gridkeeper_cli.grid_file import GridFile, Previewed
 from gridkeeper_cli.preview_document import percent
 from gridkeeper_cli.preview_history import Read
 from gridkeeper_cli.render import facts
+from gridkeeper_core.grid.expectation import COST_LEAST_E6
 from gridkeeper_core.grid.file_text import with_settings
 from gridkeeper_core.grid.parse import parse_grid
 from gridkeeper_core.grid.suggest import HIGH_PERCENT, LOW_PERCENT, Suggestion, suggest
@@ -50,12 +51,15 @@ def answer(file: GridFile, previewed: Previewed, read: Read) -> tuple[Document, 
 
 def _why(made: Suggestion) -> list[tuple[str, str]]:
     within = HIGH_PERCENT - LOW_PERCENT
+    costs = "ten times the costs"
+    if made.cost_ratio_e6 < COST_LEAST_E6:
+        costs += f", which are taken to be {percent(COST_LEAST_E6)} at least"
     return [
         ("recorded", f"{iso_utc(made.history.first_ns)} to {iso_utc(made.history.last_ns)}"),
         ("sigma", f"{percent(made.history.sigma_day_e6)} a day"),
         ("range", f"{e6_text(made.lower_e6)} to {e6_text(made.upper_e6)}: the price was inside {within} % of the time"),
         ("costs of a turn", percent(made.cost_ratio_e6)),
-        ("spacing", f"{percent(made.spacing_ratio_e6)} or more: ten times the costs, {made.intervals} intervals"),
+        ("spacing", f"{percent(made.spacing_ratio_e6)} or more: {costs}; {made.intervals} intervals"),
     ]
 
 

@@ -1,9 +1,10 @@
-"""Writes docs/settings.md: every setting of a grid file with its default, unit, range and meaning."""
+"""Writes docs/settings.md: every setting of a grid file and of gridkeeper.toml: default, unit, range and meaning."""
 
 from __future__ import annotations
 
 from itertools import groupby
 
+from gridkeeper_cli.reference_configuration import configuration_part
 from gridkeeper_core.grid.settings import DERIVED, EXAMPLE, REQUIRED, SETTINGS, Setting
 
 _NOTICE = "<!-- Written by `make docs` from the code; a change made here by hand is lost. -->"
@@ -19,6 +20,7 @@ def settings_page() -> str:
     parts = [_NOTICE, "# Settings of a grid", _OPENING, f"```toml\n{EXAMPLE}```"]
     for table, settings in groupby(SETTINGS, key=lambda setting: setting.path.partition(".")[0]):
         parts += [f"## `[{table}]`", _table(list(settings))]
+    parts.append(configuration_part())
     return "\n\n".join(parts) + "\n"
 
 

@@ -19,6 +19,7 @@ from gridkeeper_core.inputs import (
     TransactionGone,
     TransactionSeen,
     TransactionVanished,
+    Wake,
 )
 from gridkeeper_core.orders.decide import RollTooLargeError
 from gridkeeper_core.orders.machine import ExecutionMachine
@@ -75,6 +76,7 @@ class ChainDesk:
         self._to_send = asyncio.Event()
         self._to_look = asyncio.Event()
         self._looking = asyncio.Lock()
+        self._is_unsigned = False
         self.meter = AccountMeter()
         self.lamports: dict[str, int] = {}
         self._begun: list[asyncio.Future[list[Recorded]]] = []
@@ -94,6 +96,7 @@ class ChainDesk:
         try:
             return self._venue.sign(roll)
         except CannotSignError:
+            self._is_unsigned = True
             return None
         except TransactionTooLargeError as error:
             raise RollTooLargeError from error
@@ -232,6 +235,7 @@ class ChainDesk:
                     await self._reconcile(alias)
             self.trouble = ""
             await self._tell_endpoints()
+            await self._sign_again()
             return count
 
     def _is_due(self, alias: str, now_s: float) -> bool:
@@ -239,6 +243,12 @@ class ChainDesk:
         account = self._machine.account(alias)
         since_s = now_s - self._reconciled_s.get(alias, -1e9)
         return since_s >= self._reconcile_s or bool(self.trouble) or (account.is_in_doubt and since_s >= RECHECK_S)
+
+    async def _sign_again(self) -> None:
+        """What could not be signed stays queued for the next input, and while prices are silent none may come."""
+        if self._is_unsigned:
+            self._is_unsigned = False
+            await self._inbox.submit(Wake(now_ns=self._now_ns()))
 
     async def _walk(self, alias: str) -> int:
         state = self._machine.account(alias)

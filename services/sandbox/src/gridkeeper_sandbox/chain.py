@@ -52,6 +52,7 @@ class Chain:
         self._places: dict[str, int] = {}
         self._by_key: dict[str, list[int]] = {}
         self._floor = 0
+        self._final_slot = 0
         self._dead_slots: list[tuple[int, int]] = []
 
     def land(self, transaction: Landed) -> None:
@@ -61,6 +62,11 @@ class Chain:
         self._places[transaction.signature] = place
         for key in transaction.keys:
             self._by_key.setdefault(key, []).append(place)
+
+    def finalize(self) -> None:
+        """Everything that landed is final from now on, however young: reads show it, and their slot says so."""
+        if self.landed:
+            self._final_slot = self.landed[-1].slot
 
     def drop_from(self, place: int, now_ns: int) -> list[Landed]:
         """Leaves the fork with the transaction at `place`: it and all after it are gone, and no slot is seen twice."""
@@ -87,7 +93,7 @@ class Chain:
 
     def slot(self, now_ns: int, commitment: Commitment) -> int:
         """The newest slot at that commitment."""
-        return max(0, self._head(now_ns) - self._depths[commitment])
+        return max(self._final_slot, self._head(now_ns) - self._depths[commitment])
 
     def block_height(self, now_ns: int, commitment: Commitment) -> int:
         """How many blocks there are up to the newest slot at that commitment."""

@@ -315,6 +315,7 @@ class Sandbox:
         landed = self._act(deed)
         if isinstance(deed, Fund | SetMarket | SetExchange):
             self._history.forget()
+            self.chain.finalize()
         elif not isinstance(deed, Fork):
             self._remember(mark, landed, deed.data if isinstance(deed, Submit) else None)
         return landed

@@ -92,8 +92,10 @@ class DecisionCheck:
         if isinstance(event.fact, e.PriceSeen) and self.service == "execution":
             self._machine.accept(rebuilt([event], event, None))  # type: ignore[arg-type]  # a cause is always enough
 
-    def take(self, group: Sequence[Recorded], cause: Recorded | None, price: Price | None) -> None:
-        """The events of one decision, and the event or price they name where it is known."""
+    def take(
+        self, group: Sequence[Recorded], cause: Recorded | None, price: Price | None, bodies: Sequence[bytes]
+    ) -> None:
+        """The events of one decision with their stored bytes, and the event or price they name where it is known."""
         self._prepare(group)
         seen = next((event.fact.price for event in group if isinstance(event.fact, e.PriceSeen)), price)
         item = rebuilt(group, cause, seen if group[0].cause.startswith("price:") else None)
@@ -106,7 +108,7 @@ class DecisionCheck:
         except (GridkeeperError, KeyError, ValueError, AssertionError) as error:
             self._add(group[0], topic_of(group[0].fact), f"{type(error).__name__}: {error}")
             return
-        self._compare(group, drafts)
+        self._compare(group, drafts, bodies)
 
     def result(self) -> LogDecisions:
         """What was found."""
@@ -119,11 +121,10 @@ class DecisionCheck:
             differences=tuple(self.differences),
         )
 
-    def _compare(self, group: Sequence[Recorded], drafts: Sequence[Draft]) -> None:
+    def _compare(self, group: Sequence[Recorded], drafts: Sequence[Draft], bodies: Sequence[bytes]) -> None:
         decided = [_stored(draft, event) for draft, event in zip(drafts, group, strict=False)]
-        for event, now in zip(group, decided, strict=False):
-            # Encoded anew: a release that added a field writes it, with its default, where an older one did not.
-            if encode(event) != encode(now):
+        for event, now, body in zip(group, decided, bodies, strict=False):
+            if body != (again := encode(now)) and not _says_the_same(body, again):
                 self._add(event, *_apart(event, now))
                 return
         if len(drafts) < len(group):
@@ -211,6 +212,20 @@ def _stored(draft: Draft, like: Recorded) -> Recorded:
         prev=like.prev,
         fact=draft.fact,
     )
+
+
+def _says_the_same(stored: bytes, now: bytes) -> bool:
+    """Whether they differ only in fields that the release which stored it did not have yet."""
+    ours, theirs = msgspec.json.decode(stored), msgspec.json.decode(now)
+    return bool(ours == _as_far_as(ours, theirs))
+
+
+def _as_far_as(known: object, value: object) -> object:
+    if isinstance(known, dict) and isinstance(value, dict):
+        return {name: _as_far_as(known[name], part) for name, part in value.items() if name in known}
+    if isinstance(known, list) and isinstance(value, list) and len(known) == len(value):
+        return [_as_far_as(ours, theirs) for ours, theirs in zip(known, value, strict=True)]
+    return value
 
 
 def _concerned(group: Sequence[Recorded]) -> tuple[frozenset[str], frozenset[str]]:

@@ -27,7 +27,7 @@ class GridOpened(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.o
 
     `start_position_e9` is what it begins with: nothing, or a position that was there, at the venue's own
     `start_quote_entry_e6` (null: at the start price). A grid that `enters` first buys or sells `entry_e9` (signed; 0:
-    it has enough); its levels go live with `EntryDone`.
+    it has enough); its levels go live with `EntryDone`. `capital_e6` is what yearly rates and losses are measured by.
     """
 
     levels_e6: tuple[int, ...]
@@ -39,6 +39,7 @@ class GridOpened(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.o
     start_quote_entry_e6: int | None = None
     entry_e9: int = 0
     enters: bool = False
+    capital_e6: int = 0
 
 
 class GridArmed(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.armed.v1"):

@@ -12,7 +12,7 @@ class BooksOpened(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledge
     """The grid's books begin. What the cells hold at the start counts as bought at the start price.
 
     A position that was adopted stands at the venue's own `start_quote_entry_e6`. The cells of a grid that `enters` hold
-    nothing until `BooksAllotted`.
+    nothing until `BooksAllotted`. `capital_e6` is what yearly rates are measured by, 0 where it was not recorded.
     """
 
     market: str
@@ -23,6 +23,7 @@ class BooksOpened(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledge
     start_position_e9: int
     start_quote_entry_e6: int | None = None
     enters: bool = False
+    capital_e6: int = 0
 
 
 class CellLot(msgspec.Struct, frozen=True):

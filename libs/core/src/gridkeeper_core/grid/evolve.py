@@ -229,6 +229,8 @@ def _money(state: GridState, fact: e.CellChanged | e.PositionReduced) -> dict[st
     retries = state.retries
     if key is not None:
         filled_e9 = orders[key].filled_e9 + fact.filled_e9
+        if fact.filled_e9 < 0:
+            filled_e9 = max(0, filled_e9)  # what is taken back may be a fill of an earlier attempt
         assert 0 <= filled_e9 <= orders[key].size_e9
         orders = dict(orders)
         if filled_e9 == orders[key].size_e9:

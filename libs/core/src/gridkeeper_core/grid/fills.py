@@ -27,6 +27,7 @@ def filled(d: Decision, fact: Fill) -> frozenset[int]:
     held_e9 = d.state.held_e9[cell] + (fact.base_e9 if fact.side == "buy" else -fact.base_e9) if cell is not None else 0
     if cell is not None and not 0 <= held_e9 <= d.state.sizes_e9[cell]:
         if d.state.names.number(cell) == fact.cell:
+            d.add(_outside(fact))  # it moved the position all the same, whatever is wrong with the cells
             return _faulted(d, fact.intent_id, f"cell {fact.cell} would hold {held_e9}")
         cell = None  # the cell was given up, and its heir has no room for the late fill
     if cell is None:

@@ -181,14 +181,16 @@ class GridBooks:
         )
 
     def allot(self, fact: BooksAllotted, opened_ns: int) -> None:
-        """The levels go live: what the entry booked stays as it is, and cannot be reordered or taken back any more."""
+        """The levels go live: what the entry booked cannot be reordered any more, only be taken back."""
         self.sums.allot(fact, opened_ns)
-        self._checkpoint = _copied(self.sums)
-        self._entries = []
+        self._settle()
 
     def rearrange(self, fact: BooksRearranged) -> None:
         """The cells change: what was booked before cannot be reordered any more, only be taken back."""
         self.sums.rearrange(fact)
+        self._settle()
+
+    def _settle(self) -> None:
         settled = {entry.fill_record_id: entry for entry in self._entries if entry.fill_record_id != NO_RECORD}
         self._settled = dict([*self._settled.items(), *settled.items()][-ENTRIES_KEPT:])
         self._checkpoint = _copied(self.sums)

@@ -43,6 +43,7 @@ from gridkeeper_core.ledger.entries import (
     with_result,
 )
 from gridkeeper_core.ledger.marks import result_at
+from gridkeeper_core.ledger.performance import Performance
 from gridkeeper_core.ledger.proof import checked, opening_postings
 from gridkeeper_core.ledger.rearranged import rearranged
 from gridkeeper_core.ledger.state import LedgerState, MarkClock, StoppedGrid
@@ -159,6 +160,7 @@ class _Booking:
             start_position_e9=fact.start_position_e9,
             start_quote_entry_e6=fact.start_quote_entry_e6,
             enters=fact.enters,
+            capital_e6=fact.capital_e6,
         )
         self._draft_grid(grid_id, opened)
 
@@ -299,6 +301,7 @@ class _Booking:
                 state.grids[grid_id] = GridBooks(fact, self._now_ns)
                 state.clocks[grid_id] = MarkClock(self._now_ns)
                 state.stopped.pop(grid_id, None)
+                state.performance[grid_id] = Performance(self._now_ns, fact.capital_e6)
             case BooksClosed():
                 self._let_go(grid_id)
             case FundingBooked():
@@ -310,6 +313,7 @@ class _Booking:
                 state.grids[grid_id].rearrange(fact)
             case Marked():
                 state.clocks[grid_id].marked(fact.price_e6, self._now_ns)
+                state.performance[grid_id].marked(fact.total_pnl_e6)
 
     def _let_go(self, grid_id: str) -> None:
         state = self._state
@@ -319,6 +323,7 @@ class _Booking:
             market=books.opening.market,
             price_e6=books.opening.start_price_e6 if clock.price_e6 is None else clock.price_e6,
             sums=msgspec.structs.replace(books.sums, cells={}),
+            closed_ns=self._now_ns,
         )
         state.owners = {market: owner for market, owner in state.owners.items() if owner != grid_id}
 

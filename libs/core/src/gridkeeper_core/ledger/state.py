@@ -6,6 +6,7 @@ import msgspec
 
 from gridkeeper_core.ledger.account import AccountBooks
 from gridkeeper_core.ledger.books import GridBooks, Sums
+from gridkeeper_core.ledger.performance import Performance
 from gridkeeper_core.units import NS_PER_S
 
 MARK_EVERY_NS = 300 * NS_PER_S
@@ -22,6 +23,11 @@ class MarkClock:
         self._looked_ns = opened_ns
         self._books_changed = False
         self.price_e6: int | None = None
+
+    @property
+    def looked_ns(self) -> int:
+        """When it was looked at last."""
+        return self._looked_ns
 
     @property
     def due_ns(self) -> int:
@@ -57,6 +63,7 @@ class StoppedGrid(msgspec.Struct, frozen=True, kw_only=True):
     market: str
     price_e6: int
     sums: Sums
+    closed_ns: int = 0
 
 
 class LedgerState:
@@ -66,6 +73,7 @@ class LedgerState:
         self.grids: dict[str, GridBooks] = {}
         self.clocks: dict[str, MarkClock] = {}
         self.stopped: dict[str, StoppedGrid] = {}
+        self.performance: dict[str, Performance] = {}
         self.accounts: dict[str, AccountBooks] = {}
         self.prices_e6: dict[str, int] = {}
         # Which grid the funding and the liquidations of a market on an account belong to: the one that filled last.

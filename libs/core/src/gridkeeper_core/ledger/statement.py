@@ -10,12 +10,11 @@ from gridkeeper_core.grid.machine import StrategyMachine
 from gridkeeper_core.ledger.cycles import Cell
 from gridkeeper_core.ledger.machine import LedgerMachine
 from gridkeeper_core.ledger.marks import Result
+from gridkeeper_core.ledger.performance import Performance
 from gridkeeper_core.ledger.views import grid_view
 from gridkeeper_core.names import split_stream
 from gridkeeper_core.record import Recorded
-from gridkeeper_core.units import E4, E9, NS_PER_S, div_trunc
-
-YEAR_NS = 365 * 86_400 * NS_PER_S
+from gridkeeper_core.units import E9
 
 
 class TurnLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,9 +87,7 @@ class StatementFold:
         self._lines: dict[int, CellLine] = {}
         self._turns: list[TurnLine] = []
         self._left: dict[int, Cell] = {}
-        self._pnl_peak_e6 = 0
-        self._fall_e6 = 0
-        self._fall_peak_e6 = 0
+        self._performance = Performance(0, 0)
         self._opened_ns = 0
         self._stopped_ns: int | None = None
 
@@ -101,14 +98,16 @@ class StatementFold:
             if isinstance(event.fact, GridStopped):
                 self._stopped_ns = event.ts_ns
             return
-        self._opened_ns = self._opened_ns or event.ts_ns
+        if not self._opened_ns:
+            self._opened_ns = event.ts_ns
+            self._performance = Performance(event.ts_ns, 0)
         match event.fact:
             case BooksClosed():
                 self._left = dict(self._ledger.state.grids[self._grid_id].sums.cells)
             case CycleClosed():
                 self._turned(event.fact, event.ts_ns)
             case Marked():
-                self._mark(event.fact.total_pnl_e6)
+                self._performance.marked(event.fact.total_pnl_e6)
         self._ledger.restore(event)
 
     def statement(self, now_ns: int, price_e6: int | None) -> Statement:
@@ -117,12 +116,13 @@ class StatementFold:
             raise GridkeeperError("GRID_UNKNOWN", field="id", value=self._grid_id)
         state = self._ledger.state
         view = grid_view(state, self._grid_id, price_e6)
-        self._mark(view.result.total_pnl_e6)
+        self._performance.marked(view.result.total_pnl_e6)
         cells = state.grids[self._grid_id].sums.cells if self._grid_id in state.grids else self._left
         capital = self._strategy.grid(self._grid_id).capital_e6
         until_ns = now_ns if self._stopped_ns is None else self._stopped_ns
+        self._performance.capital_e6 = capital
         profit = sum(line.profit_e6 for line in self._lines.values())
-        for_ns = max(until_ns - self._opened_ns, 0)
+        earned = self._performance.earned(profit, view.result.total_pnl_e6, until_ns)
         return Statement(
             grid_id=self._grid_id,
             opened_ns=self._opened_ns,
@@ -130,11 +130,11 @@ class StatementFold:
             capital_e6=capital,
             result=view.result,
             turns_profit_e6=profit,
-            grid_apr_e4=_yearly_e4(profit, capital, for_ns),
-            total_apr_e4=_yearly_e4(view.result.total_pnl_e6, capital, for_ns),
-            peak_equity_e6=capital + self._pnl_peak_e6,
-            drawdown_e6=self._fall_e6,
-            drawdown_e4=div_trunc(self._fall_e6 * E4, capital + self._fall_peak_e6) if capital else 0,
+            grid_apr_e4=earned.grid_apr_e4,
+            total_apr_e4=earned.total_apr_e4,
+            peak_equity_e6=earned.peak_equity_e6,
+            drawdown_e6=earned.drawdown_e6,
+            drawdown_e4=earned.drawdown_e4,
             cells=tuple(self._line(number, cells.get(number)) for number in sorted(self._lines.keys() | cells.keys())),
             turns=tuple(self._turns),
         )
@@ -162,11 +162,6 @@ class StatementFold:
             )
             self._turns.append(turn)
 
-    def _mark(self, total_pnl_e6: int) -> None:
-        self._pnl_peak_e6 = max(self._pnl_peak_e6, total_pnl_e6)
-        if self._pnl_peak_e6 - total_pnl_e6 > self._fall_e6:
-            self._fall_e6, self._fall_peak_e6 = self._pnl_peak_e6 - total_pnl_e6, self._pnl_peak_e6
-
     def _line(self, number: int, cell: Cell | None) -> CellLine:
         line = self._lines.get(number, CellLine(cell=number))
         if cell is None:
@@ -178,7 +173,3 @@ class StatementFold:
             held_e9=cell.held_e9,
             held_quote_e6=cell.quote_e6,
         )
-
-
-def _yearly_e4(earned_e6: int, capital_e6: int, for_ns: int) -> int | None:
-    return div_trunc(earned_e6 * YEAR_NS * E4, capital_e6 * for_ns) if capital_e6 and for_ns else None

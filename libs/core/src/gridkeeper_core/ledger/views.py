@@ -10,6 +10,7 @@ from gridkeeper_core.events import ProofChecked
 from gridkeeper_core.ledger.account import AccountBooks
 from gridkeeper_core.ledger.books import Sums
 from gridkeeper_core.ledger.marks import Line, Result, lines_at, result_at
+from gridkeeper_core.ledger.performance import Earned
 from gridkeeper_core.ledger.proof import equity_lines
 from gridkeeper_core.ledger.state import LedgerState
 
@@ -24,6 +25,7 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True):
     is_open: bool
     result: Result
     lines: tuple[Line, ...]
+    earned: Earned | None = None
 
 
 class HoldingView(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,18 +56,23 @@ def grid_view(state: LedgerState, grid_id: str, price_e6: int | None = None) -> 
         stopped = state.stopped[grid_id]
         price = _first(price_e6, state.prices_e6.get(stopped.market), stopped.price_e6)
         result = result_at(stopped.sums, price)
-        return GridView(grid_id=grid_id, market=stopped.market, is_open=False, result=result, lines=())
+        earned = state.performance[grid_id].earned(result.grid_profit_e6, result.total_pnl_e6, stopped.closed_ns)
+        return GridView(grid_id=grid_id, market=stopped.market, is_open=False, result=result, lines=(), earned=earned)
     books = state.grids.get(grid_id)
     if books is None:
         raise GridkeeperError("GRID_UNKNOWN", field="id", value=grid_id)
     last_mark = state.clocks[grid_id].price_e6
     price = _first(price_e6, state.price_of(grid_id), last_mark, books.opening.start_price_e6)
+    result = result_at(books.sums, price)
     return GridView(
         grid_id=grid_id,
         market=books.opening.market,
         is_open=True,
-        result=result_at(books.sums, price),
+        result=result,
         lines=lines_at(books, price),
+        earned=state.performance[grid_id].earned(
+            result.grid_profit_e6, result.total_pnl_e6, state.clocks[grid_id].looked_ns
+        ),
     )
 
 

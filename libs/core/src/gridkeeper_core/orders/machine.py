@@ -35,6 +35,7 @@ from gridkeeper_core.names import split_stream, stream
 from gridkeeper_core.orders import account, chain, decide, foreign, guards, settlement
 from gridkeeper_core.orders.decide import AccountDecision, Signer
 from gridkeeper_core.orders.evolve import evolve
+from gridkeeper_core.orders.lifecycle import Attempt
 from gridkeeper_core.orders.plan import Markets
 from gridkeeper_core.orders.reading import account_read
 from gridkeeper_core.orders.restating import RESTATED, KnownPrices, input_fact
@@ -68,6 +69,7 @@ class ExecutionMachine:
         self._specs: dict[str, MarketSpec] = {}
         self._prices = KnownPrices()
         self._booted: set[str] = set()
+        self._lapses: dict[str, tuple[Mapping[str, Attempt], int | None]] = {}
 
     # ------------------------------------------------------------ Machine
 
@@ -127,7 +129,7 @@ class ExecutionMachine:
 
     def next_wake_ns(self) -> int | None:
         """When the first order's life is over. An account that was only restored has no deadlines before its boot."""
-        lives = (account.lapse_ns(a) for state in self._live() for a in state.attempts.values())
+        lives = [self._lapse_ns(state) for state in self._live()]
         return min((at for at in lives if at is not None), default=None)
 
     def digests(self) -> dict[str, str]:
@@ -285,6 +287,14 @@ class ExecutionMachine:
                 return  # a refusal for an account that does not exist leaves no state
             state = AccountState(alias=alias)
         self._accounts[alias] = evolve(state, fact, ts_ns)  # type: ignore[arg-type]
+
+    def _lapse_ns(self, state: AccountState) -> int | None:
+        """When the account's first order's life is over; looked for again only when its orders changed."""
+        known = self._lapses.get(state.alias)
+        if known is None or known[0] is not state.attempts:
+            lives = [at for a in state.attempts.values() if (at := account.lapse_ns(a)) is not None]
+            known = self._lapses[state.alias] = (state.attempts, min(lives, default=None))
+        return known[1]
 
     def _live(self) -> Iterator[AccountState]:
         return (self._accounts[alias] for alias in self._booted if self._accounts[alias].phase == "live")

@@ -97,8 +97,7 @@ class Checks:
         for position in truth.positions:
             mine = account.positions.get(position.market_index)
             demand(
-                mine is not None
-                and (mine.base_e9, mine.quote_asset_e6) == (position.base_e9, position.quote_asset_e6),
+                mine is not None and (mine.base_e9, mine.quote_asset_e6) == (position.base_e9, position.quote_asset_e6),
                 "P4",
                 f"position: ours {mine}, the venue's {position}",
             )

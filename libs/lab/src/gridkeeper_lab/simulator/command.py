@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TextIO
 
 from gridkeeper_lab.simulator.process import Rules
@@ -24,10 +25,12 @@ def main(rules: Rules, arguments: Sequence[str], out: TextIO = sys.stdout) -> in
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=None, help="this one only, told step by step")
     parser.add_argument("--steps", type=int, default=300, help="how long each tape is")
+    parser.add_argument("--no-forks", action="store_true", help="leave forks out, which every third seed has")
     options = parser.parse_args(arguments)
+    make = partial(tape_of, steps=options.steps, with_forks=not options.no_forks)
     if options.seed is not None:
-        return _one(rules, options.seed, options.steps, out)
-    return _many(rules, range(options.first, options.first + options.seeds), options.steps, out)
+        return _one(rules, options.seed, make(options.seed), out)
+    return _many(rules, range(options.first, options.first + options.seeds), make, out)
 
 
 def report(rules: Rules, seed: int, tape: Tape, failure: Failure) -> str:
@@ -49,22 +52,21 @@ def report(rules: Rules, seed: int, tape: Tape, failure: Failure) -> str:
     )
 
 
-def _one(rules: Rules, seed: int, steps: int, out: TextIO) -> int:
-    tape = tape_of(seed, steps)
+def _one(rules: Rules, seed: int, tape: Tape, out: TextIO) -> int:
     outcome = play(tape, rules)
     if isinstance(outcome, Failure):
-        print(report(rules, seed, tape, outcome), file=out)  # noqa: T201
+        print(report(rules, seed, tape, outcome), file=out)
         return 1
-    print(f"seed {seed} keeps all promises: {_told([outcome])}", file=out)  # noqa: T201
+    print(f"seed {seed} keeps all promises: {_told([outcome])}", file=out)
     return 0
 
 
-def _many(rules: Rules, seeds: range, steps: int, out: TextIO) -> int:
+def _many(rules: Rules, seeds: range, make: Callable[[int], Tape], out: TextIO) -> int:
     began_s = told_s = time.monotonic()
     good: list[Outcome] = []
     failed: list[int] = []
     for seed in seeds:
-        tape = tape_of(seed, steps)
+        tape = make(seed)
         outcome = play(tape, rules)
         if isinstance(outcome, Outcome):
             good.append(outcome)
@@ -72,15 +74,15 @@ def _many(rules: Rules, seeds: range, steps: int, out: TextIO) -> int:
             failed.append(seed)
             short = len(failed) > FAILURES_SHOWN
             text = f"seed {seed} breaks {outcome.detail}" if short else report(rules, seed, tape, outcome)
-            print(text, file=out, flush=True)  # noqa: T201
+            print(text, file=out, flush=True)
         if time.monotonic() - told_s >= TELL_EVERY_S:
             told_s = time.monotonic()
-            print(f"{len(good) + len(failed)} of {len(seeds)} seeds, {len(failed)} failed", file=out, flush=True)  # noqa: T201
+            print(f"{len(good) + len(failed)} of {len(seeds)} seeds, {len(failed)} failed", file=out, flush=True)
     spent_s = time.monotonic() - began_s
-    print(f"{len(good)} seeds keep all promises: {_told(good)}", file=out)  # noqa: T201
-    print(f"{spent_s:.1f} s, {len(seeds) * 60 / max(spent_s, 0.001):.0f} seeds per minute", file=out)  # noqa: T201
+    print(f"{len(good)} seeds keep all promises: {_told(good)}", file=out)
+    print(f"{spent_s:.1f} s, {len(seeds) * 60 / max(spent_s, 0.001):.0f} seeds per minute", file=out)
     if failed:
-        print(f"{len(failed)} seeds do not: {', '.join(map(str, failed))}", file=out)  # noqa: T201
+        print(f"{len(failed)} seeds do not: {', '.join(map(str, failed))}", file=out)
     return 1 if failed else 0
 
 

@@ -197,7 +197,9 @@ def _trouble(world: World) -> str:
     grid = world.nodes[STRATEGY].machine.grid(GRID)
     newest = world.nodes[STRATEGY].machine.newest_price(MARKET)
     if account.phase != "live" or account.differs or account.doubt is not None:
-        return f"the account is {account.phase}, differs {account.differs}, doubt {account.doubt}, found {account.found}"
+        return (
+            f"the account is {account.phase}, differs {account.differs}, doubt {account.doubt}, found {account.found}"
+        )
     if account.flights or account.queued or account.orphans or account.foreign:
         return f"in flight {len(account.flights)}, queued {list(account.queued)}, orphans {list(account.orphans)}"
     if not grid.is_trading:
@@ -211,7 +213,9 @@ def _trouble(world: World) -> str:
     held = {order.order_id for order in world.chain.read().orders}
     if held != {attempt.order_id for attempt in account.attempts.values()}:
         return f"on the venue {sorted(held)}, open {account.attempts}"
-    return "" if all(not n.process.unpublished() for n in world.nodes.values() if n.process) else "an outbox is not empty"
+    return (
+        "" if all(not n.process.unpublished() for n in world.nodes.values() if n.process) else "an outbox is not empty"
+    )
 
 
 def _prove(world: World) -> None:

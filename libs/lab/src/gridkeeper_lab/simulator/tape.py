@@ -60,13 +60,13 @@ _LOW, _HIGH = 9_880, 11_120
 """Cents between which the price walks: the levels of the grid are from 100 to 110."""
 
 
-def tape_of(seed: int, steps: int = 300) -> Tape:
+def tape_of(seed: int, steps: int = 300, *, with_forks: bool = True) -> Tape:
     """The run of a seed. Every third seed has forks; one of five is calm, so that plain trading is tried as well."""
     source = random.Random(seed)  # noqa: S311  # repeatable on purpose
     weights = dict(_QUIET)
     if seed % 5:
         weights |= _FAULTS
-    if seed % 3 == 0:
+    if with_forks and seed % 3 == 0:
         weights |= _FORKS
     names = list(weights)
     price = 10_500
@@ -87,7 +87,7 @@ def _numbers(name: Name, source: random.Random) -> tuple[int, ...]:
         case "wait":
             return (source.choice((200, 1_000, 4_000, 15_000, 45_000)),)
         case "crash":
-            return (source.randrange(5), source.randrange(6))
+            return (source.randrange(5), source.randrange(7))
         case "clock":
             return (source.randrange(5), source.choice((-30_000, -2_000, 500, 4_000, 0)))
         case "hold":

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from gridkeeper_core.alerts.machine import NotifierMachine
 from gridkeeper_core.alerts.policy import Policy
 from gridkeeper_core.events import PriceSegmentClosed
@@ -16,14 +14,9 @@ from gridkeeper_core.inputs import (
     Command,
     CommandBody,
     EventSeen,
-    HaltAccount,
     Input,
-    PauseGrid,
     PriceTick,
     ProposeGrid,
-    ResumeAccount,
-    ResumeGrid,
-    SettleAccount,
     Wake,
 )
 from gridkeeper_core.ledger.machine import LedgerMachine
@@ -33,7 +26,8 @@ from gridkeeper_core.orders.machine import ExecutionMachine
 from gridkeeper_core.prices.machine import FeedInput, FeedMachine, SegmentFinished, SourceBegan
 from gridkeeper_core.prices.price import Price, price_cause
 from gridkeeper_core.record import decode
-from gridkeeper_core.units import E6, E9, NS_PER_MS, NS_PER_S
+from gridkeeper_core.units import E6, E9, NS_PER_S
+from gridkeeper_core.venue.records import Roll, Signed
 from gridkeeper_core.venue.state import FillRules
 from gridkeeper_lab.simulator.broken import BrokenPromiseError, DiedError, FencedError, demand
 from gridkeeper_lab.simulator.chain import ACCOUNT, Chain
@@ -84,7 +78,7 @@ PRICE_READERS = (STRATEGY, EXECUTION, LEDGER)
 SEGMENT_PRICES = 20
 FOLD_EVERY = 60
 """After so many turns all state is folded anew and compared."""
-DEATHS = ("commit", "committed", "publish", "published", "send", "sent")
+DEATHS = ("signed", "commit", "committed", "publish", "published", "send", "sent")
 """Steps before or after which a process can be made to die, in the order of a turn."""
 
 
@@ -280,12 +274,17 @@ class World:
             )
             node.desk.boot(SPEC)
 
+    def _sign(self, roll: Roll) -> Signed | None:
+        signed = self.chain.sign(roll)
+        self._at(self.nodes[EXECUTION], "signed")
+        return signed
+
     def _machine(self, name: str) -> AnyMachine:
         match name:
             case "strategy":
                 return StrategyMachine()
             case "execution":
-                return ExecutionMachine(self.chain.sign)
+                return ExecutionMachine(self._sign)
             case "ledger":
                 return LedgerMachine()
             case "notifier":
@@ -385,9 +384,7 @@ class World:
     def _ask(self, process: Process, key: str) -> None:
         target, body = self.asked[key]
         now_ns = self.clock_ns(self.nodes[process.name])
-        self._take(
-            process, Command(now_ns=now_ns, key=key, author="ann", reason="test", target=target, body=body)
-        )
+        self._take(process, Command(now_ns=now_ns, key=key, author="ann", reason="test", target=target, body=body))
         del self.asked[key]
 
     def _close_segment(self) -> None:
