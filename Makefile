@@ -79,8 +79,13 @@ simulate: .venv/.develop ## All services in one process under seeded faults [SEE
 		$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),200) --first $(or $(FIRST),0)) $(ARGS)
 
 .PHONY: soak
-soak: .venv/.develop ## All recorded weeks in lockstep through the whole system (about 20 minutes)
-	$(PYTEST) -n 0 tests/system/test_recorded_days.py --recorded-days 0
+soak: .venv/.develop ## All recorded weeks in lockstep through the whole system (long)
+	$(PYTEST) -n 0 tests/system/test_recorded_days.py tests/system/test_recorded_crashes.py --recorded-days 0
+
+.PHONY: storms
+storms: .venv/.develop ## Ten scenarios of faults over real processes, and 500 seeded runs in memory (about an hour)
+	$(PYTEST) -n 0 tests/system/test_process_faults.py --fault-scenarios 10
+	GRIDKEEPER_FAULT_RUNS=500 $(PYTEST) tests/faults/test_random_faults.py
 
 .PHONY: again
 again: .venv/.develop ## Property, fault and system tests over and over, each round with another seed [ROUNDS=10]

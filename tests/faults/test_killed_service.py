@@ -44,7 +44,7 @@ async def bus_at(url: str) -> AsyncIterator[Bus]:
 def worker(postgres_url: str, nats_url: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, str(TESTS / "support/toy_worker.py"), postgres_url, nats_url],
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
     )
     try:
         yield process

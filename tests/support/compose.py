@@ -26,8 +26,8 @@ class Compose:
         self._engine = "podman" if shutil.which("podman-compose") else "docker"
         command = ["podman-compose"] if self._engine == "podman" else ["docker", "compose"]
         self._command = [*command, "--project-name", PROJECT]
-        # In a container, which this may well run in, podman builds with this kind of isolation only. Kept layers are whole
-        # copies on a file system that cannot stack them.
+        # In a container, which this may well run in, podman builds with this kind of isolation only. Where layers are
+        # whole copies, keeping them fills the disk.
         podman = {"BUILDAH_ISOLATION": "chroot", "BUILDAH_LAYERS": "false"}
         self._env = {**os.environ, **podman, "COMPOSE_PROFILES": ",".join(profiles)}
 

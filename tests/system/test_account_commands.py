@@ -26,8 +26,8 @@ pytestmark = pytest.mark.system
 
 READY_WITHIN_S = 60.0
 SAID = ("--yes", "--author", "ann", "--reason", "a test")
-ROWS = [(150.1, 5.0), *[(149.86, 0.04)] * 8, *[(149.9, 0.0)] * 600]
-"""The market comes to the nearest buy and trades a little there, less than the order; then nothing trades."""
+ROWS = [(150.1, 5.0), (149.8, 0.01), (149.7, 0.04), *[(149.8, 0.01)] * 600]
+"""Once the market trades below the nearest buy, at 149.75, and less than that order is."""
 GRID = """
 [grid]
 id = "example"
@@ -138,13 +138,17 @@ def test_a_partial_fill_and_then_a_cancel_lose_no_inventory(tmp_path: Path) -> N
     rows = [f"{1_750_000_000_000 + 1_000 * n},{price},{size},sell" for n, (price, size) in enumerate(ROWS)]
     tape.write_text("\n".join(["ts_ms,price,size,side", *rows]) + "\n")
     (tmp_path / "example.toml").write_text(GRID)
-    arguments = ("--no-example", "--feed", f"replay:{tape}", "--speed", "10", "--hold-after", "1")
-    with running(data_dir, *arguments) as system:
+    key = tmp_path / "key.json"
+    (data_dir / "gridkeeper.toml").write_text(
+        f'[accounts.main]\nauthority = "{make_key_file(key)}"\nsigner = "file:{key}"\nowner_key = true\n'
+        f'[feeds]\nSOL-PERP = "replay:{tape}"\n[sandbox]\nfill_model = "queue"\n'
+    )
+    with running(data_dir, "--no-example", "--speed", "10", "--hold-after", "1") as system:
         system.until(lambda: system.tape().rows_out == 1 and system.account().phase == "live", within_s=60)
         code, answer = system.command("grid", "create", str(tmp_path / "example.toml"), *SAID)
         assert code == 0, answer
         system.until(lambda: 0 < system.grid("example").view.wanted_orders == system.account().open_orders, within_s=60)
-        system.tape(8)
+        system.tape(4)
         system.until(lambda: system.grid("example").view.fills, within_s=30)
         code, answer = system.command("grid", "pause", "example", *SAID)
         assert code == 0, answer

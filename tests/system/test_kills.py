@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -162,19 +160,20 @@ def _killed(system: WholeSystem, victim: str) -> Recovery:
 
 
 def _killed_in_flight(system: WholeSystem) -> Recovery:
-    """Killed between sending orders and hearing of them: the venue is held still meanwhile, and takes them after."""
+    """Killed between sending orders and hearing of them: they land while nobody is there, and are met at the boot."""
     said = ("example", "--yes", "--author", "ann", "--reason", "a test")
     assert system.command("grid", "pause", *said)[0] == 0
+    system.until(lambda: _is_at_rest(system), within_s=30)
+    scenario = system.data_dir / "late.toml"
+    scenario.write_text('[[fault]]\nkind = "late-transaction"\ndelay_ms = 6000\n')
+    assert system.command("sandbox", "faults", "set", str(scenario))[0] == 0
     fills, pid = _fills(system), system.pid("execution")
-    os.kill(system.pid("sandbox"), signal.SIGSTOP)
-    try:
-        assert system.command("grid", "resume", "--no-wait", *said)[0] == 0
-        system.until(lambda: system.account().in_flight, within_s=20, every_s=0.05)
-        began_s = time.monotonic()
-        system.kill("execution")
-        system.until(lambda: system.pid("execution") != pid, within_s=READY_WITHIN_S, every_s=0.05)
-    finally:
-        os.kill(system.pid("sandbox"), signal.SIGCONT)
+    assert system.command("grid", "resume", "--no-wait", *said)[0] == 0
+    system.until(lambda: system.account().in_flight, within_s=30, every_s=0.05)
+    began_s = time.monotonic()
+    system.kill("execution")
+    system.until(lambda: system.pid("execution") != pid, within_s=READY_WITHIN_S, every_s=0.05)
+    assert system.command("sandbox", "faults", "clear")[0] == 0
     return _recovered(system, fills, began_s)
 
 

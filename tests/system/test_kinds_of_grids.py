@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.system, pytest.mark.servers]
 
 ROW_MS = 20_000
 DOWN_AND_UP = [99.0, 98.4, 97.4, 98.6, 99.6, 100.2]
-OUT_ABOVE = [103.0, 106.0, 109.0, *([111.6] * 6), 113.4, 113.4, 112.2, 113.0]
+OUT_ABOVE = [100.2, 103.0, 106.0, 109.0, *([111.6] * 6), 113.4, 113.4, 112.2, 113.0]
 ROWS = [100.0, 100.0, *DOWN_AND_UP, *OUT_ABOVE]
 GRID = """
 [grid]

@@ -139,7 +139,9 @@ def test_what_a_fork_takes_back_leaves_the_books_as_if_it_had_never_been(data: s
     assert isinstance(straight.machine, LedgerMachine)
     now, never = account_view(forked.machine.state, ALIAS), account_view(straight.machine.state, ALIAS)
     assert now.deposit_e6 == never.deposit_e6
-    assert [h for h in now.holdings if h.base_e9 or h.quote_e6] == [h for h in never.holdings if h.base_e9 or h.quote_e6]
+    assert [h for h in now.holdings if h.base_e9 or h.quote_e6] == [
+        h for h in never.holdings if h.base_e9 or h.quote_e6
+    ]
     assert view_of(forked).result == view_of(straight).result
 
 

@@ -288,6 +288,5 @@ def _orders_of(transaction: r.SeenTransaction) -> set[int]:
     return {order_id for record in transaction.records if (order_id := getattr(record, "order_id", 0))}
 
 
-
 TestExecutionAndVenue = ExecutionAndVenue.TestCase
 TestExecutionAndVenue.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)

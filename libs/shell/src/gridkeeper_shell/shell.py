@@ -35,6 +35,7 @@ from gridkeeper_eventlog.store import EventStore
 from gridkeeper_runtime import metrics
 from gridkeeper_runtime.health import Health
 from gridkeeper_runtime.logs import Logger
+from gridkeeper_shell.ending import ending
 from gridkeeper_shell.measuring import InputMeter
 from gridkeeper_shell.self_audit import SelfAudit
 from gridkeeper_shell.settings import ShellSettings
@@ -134,14 +135,14 @@ class Shell:
             self.log.info("Ready.", health_port=health.port)
             async with asyncio.TaskGroup() as group:
                 helpers = [
-                    group.create_task(self.bus.watch()),
-                    group.create_task(health.keep_beating()),
-                    group.create_task(self._read_events()),
-                    group.create_task(self._measure()),
-                    group.create_task(self._measure_ev()),
-                    *(group.create_task(task()) for task in [*tasks, *self._audits()]),
+                    group.create_task(ending(self.bus.watch())),
+                    group.create_task(ending(health.keep_beating())),
+                    group.create_task(ending(self._read_events())),
+                    group.create_task(ending(self._measure())),
+                    group.create_task(ending(self._measure_ev())),
+                    *(group.create_task(ending(task())) for task in [*tasks, *self._audits()]),
                 ]
-                working = group.create_task(self._decide_and_publish())
+                working = group.create_task(ending(self._decide_and_publish()))
                 await self._subscribe()
                 await stop.wait()
                 await self.requests.stop()
@@ -204,7 +205,7 @@ class Shell:
 
     async def _decide_and_publish(self) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.outbox.run())
+            group.create_task(ending(self.outbox.run()))
             await self.outbox.aligned()
             await self.processor.run()
             self.outbox.stop()

@@ -50,7 +50,9 @@ def verify_command(session: Session, heads: Path | None) -> int:
     run = read_run_file(session.data_dir)
     kept = read_heads(_content(heads), str(heads)).logs if heads is not None else None
     with progress_bar("Checking", json=session.json) as progress:
-        report = asyncio.run(verify(run.postgres_url, run.nats_url, progress=progress, kept=kept, data_dir=session.data_dir))
+        report = asyncio.run(
+            verify(run.postgres_url, run.nats_url, progress=progress, kept=kept, data_dir=session.data_dir)
+        )
     segments = segments_of(run.postgres_url)
     report = report.with_files(len(segments), check_segments(session.data_dir, segments))
     return answer_verified(session, report)

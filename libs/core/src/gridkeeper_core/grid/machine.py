@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from gridkeeper_core import events as e
-from gridkeeper_core.digest import digest_of
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.grid import decide, edit, fills, flags, guarding, opening, oracle, risk, rules, stops, waits
 from gridkeeper_core.grid.decision import Decision
 from gridkeeper_core.grid.evolve import begin, evolve, find
+from gridkeeper_core.grid.proven import grid_digest
 from gridkeeper_core.grid.state import FAULT, HALTED, PAUSED, RISK, STALE_PRICE, GridState
 from gridkeeper_core.grid.triggers import reference_e6, stale_after_ns
 from gridkeeper_core.grid.window import NO_CELLS, Change, plan
@@ -118,7 +118,7 @@ class StrategyMachine:
 
     def digests(self) -> dict[str, str]:
         """One digest per grid."""
-        return {stream("grid", grid_id): _digest(state) for grid_id, state in self._grids.items()}
+        return {stream("grid", grid_id): grid_digest(state) for grid_id, state in self._grids.items()}
 
     def fault(self, item: Input, error: Exception) -> list[Draft] | None:
         """Stop the one grid that an input cannot be taken for; None when the input belongs to no single grid."""
@@ -388,29 +388,3 @@ def _grid_id_of(item: Input) -> str:
             return split_stream(item.target)[1]
         case _:
             return ""
-
-
-def _digest(state: GridState) -> str:
-    """`digest_v1` of a grid: status, settings that matter, cells, open orders, money."""
-    return digest_of(
-        1,
-        {
-            "status": state.status,
-            "levels_e6": state.levels_e6,
-            "sizes_e9": state.sizes_e9,
-            "held_e9": tuple(state.held_e9),
-            "cycles": tuple(state.cycles),
-            "orders": tuple(
-                (o.intent_id, o.price_e6, o.size_e9, o.filled_e9, o.unwanted) for _, o in sorted(state.orders.items())
-            ),
-            "pauses": tuple(sorted(state.pauses)),
-            "range_left": state.range_left,
-            "cells": state.names.all(len(state.sizes_e9)),
-            "risk": (state.risk_base_e6, state.memory.tier, state.memory.cool_until_ns),
-            "flag": (state.memory.flag, state.memory.flag_until_ns),
-            "position_e9": state.position_e9,
-            "cash_e6": state.cash_e6,
-            "fees_e6": state.fees_e6,
-            "fills": state.fills,
-        },
-    )

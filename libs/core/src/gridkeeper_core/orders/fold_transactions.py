@@ -95,8 +95,7 @@ def _cancels_tried(state: AccountState, flight: InFlight) -> AccountState:
         state,
         # A fork may have given the id to an order that nobody wants gone: its end is told by the venue.
         attempts={
-            i: lifecycle.note_cancel(a) if a.order_id in ids and a.cancel_why else a
-            for i, a in state.attempts.items()
+            i: lifecycle.note_cancel(a) if a.order_id in ids and a.cancel_why else a for i, a in state.attempts.items()
         },
         orphans={i: lifecycle.note_cancel(a) if i in ids else a for i, a in state.orphans.items()},
         foreign={i: replace(f, to_cancel=False) if i in flight.foreign else f for i, f in state.foreign.items()},

@@ -20,9 +20,10 @@ from gridkeeper_core.inputs import (
 from gridkeeper_core.units import NS_PER_MS, NS_PER_S
 from gridkeeper_lab.simulator.broken import BrokenPromiseError, demand
 from gridkeeper_lab.simulator.chain import ACCOUNT
+from gridkeeper_lab.simulator.node import DEATHS, Node
 from gridkeeper_lab.simulator.process import Rules
 from gridkeeper_lab.simulator.tape import Step, Tape
-from gridkeeper_lab.simulator.world import DEATHS, EXECUTION, GRID, LEDGER, MARKET, NODES, STRATEGY, Node, World
+from gridkeeper_lab.simulator.world import EXECUTION, GRID, LEDGER, MARKET, NODES, STRATEGY, World
 
 STEP_NS = 20 * NS_PER_MS
 CATCH_UP_S = 600

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from gridkeeper_core.alerts.machine import NotifierMachine
 from gridkeeper_core.alerts.policy import Policy
@@ -33,8 +32,9 @@ from gridkeeper_lab.simulator.broken import BrokenPromiseError, DiedError, Fence
 from gridkeeper_lab.simulator.chain import ACCOUNT, Chain
 from gridkeeper_lab.simulator.checks import Checks
 from gridkeeper_lab.simulator.desk import Desk
+from gridkeeper_lab.simulator.node import Node
 from gridkeeper_lab.simulator.process import AnyMachine, Process, Rules
-from gridkeeper_lab.simulator.storage import Bus, Database, Message
+from gridkeeper_lab.simulator.storage import Bus, Message
 
 START_NS = 1_700_000_000 * NS_PER_S
 MARKET = "SOL-PERP"
@@ -78,25 +78,6 @@ PRICE_READERS = (STRATEGY, EXECUTION, LEDGER)
 SEGMENT_PRICES = 20
 FOLD_EVERY = 60
 """After so many turns all state is folded anew and compared."""
-DEATHS = ("signed", "commit", "committed", "publish", "published", "send", "sent")
-"""Steps before or after which a process can be made to die, in the order of a turn."""
-
-
-class Node:
-    """A service: what is durable of it, the process that lives (None: it is dead), and one that was given up."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.database = Database()
-        self.process: Process | None = None
-        self.machine: Any = None
-        self.desk: Desk | None = None
-        self.stale: tuple[Process, Desk | None] | None = None
-        self.newest: Price | None = None
-        self.skew_ns = 0
-        self.dies_at = ""
-        self.is_unacknowledged = False
-        self.restarts = 0
 
 
 class World:
