@@ -65,4 +65,3 @@ async def test_on_a_standby_that_lacks_the_last_events_nothing_is_decided(
                 assert len(service.machine.echoed) == 50
                 assert len(await everything_on_ev(bus, 80)) == 80
                 feeding.cancel()
-
