@@ -112,7 +112,10 @@ class WholeSystem:
 
     def account(self) -> AccountView:
         """The account as execution sees it now."""
-        return msgspec.json.decode(self.ask("query.0.execution.accounts"), type=list[AccountView])[0]
+        accounts = msgspec.json.decode(self.ask("query.0.execution.accounts"), type=list[AccountView])
+        if not accounts:
+            raise GridkeeperError("ACCOUNT_UNKNOWN", detail="Execution has not met its account yet.")
+        return accounts[0]
 
     def unready(self) -> dict[str, list[str]]:
         """Why services cannot be worked with, by service; empty when all can."""

@@ -94,9 +94,6 @@ def test_up_can_be_stopped_while_it_starts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "field"),
     [
-        (("--profile", "paper"), "--profile"),
-        (("--profile", "drift"), "--profile"),
-        (("--feed", "pyth"), "feeds.SOL-PERP"),
         (("--lockstep",), "--lockstep"),
         (("--speed", "2"), "--speed"),
     ],
@@ -107,6 +104,13 @@ def test_what_cannot_be_run_is_refused_and_leaves_nothing_behind(
     code, error = refused(tmp_path / "data", *arguments)
 
     assert (code, error["code"], error["field"]) == (1, "BAD_VALUE", field)
+    assert not (tmp_path / "data" / "gridkeeper.toml").exists()
+
+
+def test_an_endpoint_is_traded_on_only_with_a_configuration_that_names_it(tmp_path: Path) -> None:
+    code, error = refused(tmp_path / "data", "--profile", "drift")
+
+    assert (code, error["code"], error["field"]) == (1, "BAD_FILE", "config")
     assert not (tmp_path / "data" / "gridkeeper.toml").exists()
 
 

@@ -237,4 +237,4 @@ def test_digests_of_a_kind_keep_their_distance(story: Story) -> None:
 
 def test_a_notifier_without_a_channel_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one channel"):
-        Policy(channels=())
+        Policy(channels=()).checked()

@@ -88,7 +88,7 @@ def test_a_message_no_route_takes_goes_everywhere() -> None:
 
 def test_a_route_to_a_channel_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="names channels among a, was b"):
-        Policy(channels=("a",), routes=(Route(channels=("b",)),))
+        Policy(channels=("a",), routes=(Route(channels=("b",)),)).checked()
 
 
 def test_in_quiet_hours_only_critical_messages_go_out_and_the_rest_comes_when_they_end() -> None:
@@ -162,6 +162,15 @@ def test_an_alert_of_the_monitoring_is_told_once_and_so_is_its_end() -> None:
     assert channels_of(end) == ["phone", "mail"], "the end is heard where the beginning was"
     assert isinstance(end[0], Sent)
     assert (end[0].severity, end[0].text) == ("info", "Over: The price is old.")
+
+
+def test_the_end_of_a_critical_alert_is_never_held_back() -> None:
+    story = told_by(Policy(channels=("phone",), quiet_hours=NIGHT))
+    at(story, 23)
+    for number in range(10):
+        flapping = msgspec.structs.replace(ALERT, starts_at=str(number))
+        assert channels_of(received(story, flapping)) == ["phone"]
+        assert channels_of(received(story, msgspec.structs.replace(flapping, firing=False))) == ["phone"]
 
 
 def test_an_alert_about_what_was_just_spoken_of_waits_for_a_digest() -> None:

@@ -15,7 +15,7 @@ from gridkeeper_core.names import split_stream
 from gridkeeper_core.record import GENESIS, decode, encode, hash_of, topic_of
 
 LINES = (Path(__file__).parent / "events.jsonl").read_bytes().splitlines()
-ALL_FACTS = {fact for facts in FACTS.values() for fact in facts}
+ALL_FACTS: set[type[Fact]] = {fact for facts in FACTS.values() for fact in facts}
 # Of several samples of a fact only the newest has every field of today.
 NEWEST = {topic_of(decode(line).fact): line for line in LINES}
 

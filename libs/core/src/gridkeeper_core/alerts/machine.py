@@ -47,7 +47,7 @@ class NotifierMachine:
     """
 
     def __init__(self, policy: Policy) -> None:
-        self._wanted = policy
+        self._wanted = policy.checked()
         self._policy: Policy | None = None
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._pending: dict[tuple[str, str], Pending] = {}
@@ -148,7 +148,8 @@ class NotifierMachine:
         place = (notice.target, notice.key)
         if notice.after_our_own and now_ns - self._troubled_ns.get(place, -SAME_CAUSE_NS) < SAME_CAUSE_NS:
             return False
-        if notice.severity == "critical":
+        # Who was woken for the beginning is told of the end.
+        if "critical" in (notice.severity, notice.routed_as):
             return True
         if notice.digest_only or self.policy.awake_at(now_ns) > now_ns:
             return False

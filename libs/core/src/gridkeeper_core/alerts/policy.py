@@ -47,7 +47,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     quiet_hours: QuietHours | None = None
     heartbeat_minute: int | None = None
 
-    def __post_init__(self) -> None:
+    def checked(self) -> Policy:
+        """The policy itself. Raises ValueError where no channel is left, or a route names one that is not there."""
         if not self.channels:
             raise ValueError("expected at least one channel, was none")
         for route in self.routes:
@@ -55,6 +56,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             if unknown or not route.channels:
                 known = ", ".join(self.channels)
                 raise ValueError(f"a route names channels among {known}, was {', '.join(route.channels) or 'none'}")
+        return self
 
     def channels_for(self, severity: Severity, target: str) -> tuple[str, ...]:
         """Where a message goes; never nowhere."""

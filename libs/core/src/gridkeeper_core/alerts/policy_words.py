@@ -43,7 +43,7 @@ class PolicyWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             ),
             quiet_hours=_quiet_hours(self.quiet_hours, offset),
             heartbeat_minute=_utc_minute("heartbeat", self.heartbeat, offset) if self.heartbeat else None,
-        )
+        ).checked()
 
 
 def _quiet_hours(text: str, offset: int) -> QuietHours | None:

@@ -18,6 +18,7 @@ from gridkeeper_eventlog.outbox import Outbox
 from gridkeeper_eventlog.processor import Processor
 from gridkeeper_eventlog.store import EventStore
 from gridkeeper_price_feed.config import SERVICE
+from gridkeeper_shell.ending import ending
 
 LAG_POLL_S = 0.01
 
@@ -56,7 +57,7 @@ class FactLog:
     async def run(self) -> None:
         """Decide, commit and publish until `stop`; raises when the service must end."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._outbox.run())
+            tasks.create_task(ending(self._outbox.run()))
             await self._outbox.aligned()
             await self._processor.run()
             # `stop` ends an outbox that is just reading the log, without what was committed since.
