@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from support import recorded_data
 from support.servers import RunningNats, RunningPostgres, running_nats, running_postgres
-
-_KEPT = "GRIDKEEPER_TEST_DATA"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _environment_without_our_variables() -> Iterator[None]:
     """What a developer has set at his desk must not decide a test."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("GRIDKEEPER_") and name != _KEPT]:
+        for name in [name for name in os.environ if name.startswith("GRIDKEEPER_") and name != recorded_data.VARIABLE]:
             patch.delenv(name)
         yield
 

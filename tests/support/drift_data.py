@@ -6,13 +6,9 @@ import base64
 import csv
 import gzip
 import json
-import os
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-_VARIABLE = "GRIDKEEPER_TEST_DATA"
+from support.recorded_data import recorded_folder
 
 
 def recorded_accounts() -> list[dict[str, Any]]:
@@ -32,23 +28,13 @@ def recorded_logs() -> list[dict[str, Any]]:
 
 def recorded_orders() -> list[dict[str, str]]:
     """The order instructions of real transactions, by column; amounts are in the program's own integers."""
-    path = _folder() / "drift" / "driftv2_perp_order_instructions_202601_202602.csv.gz"
+    path = recorded_folder() / "drift" / "driftv2_perp_order_instructions_202601_202602.csv.gz"
     with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines))
 
 
 def _rows(name: str) -> list[dict[str, Any]]:
-    path = _folder() / "drift" / name
+    path = recorded_folder() / "drift" / name
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
-
-
-def _folder() -> Path:
-    folder = os.environ.get(_VARIABLE)
-    if not folder:
-        reason = f"{_VARIABLE} does not name the folder with recorded data"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return Path(folder)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
+from support.recorded_data import recorded_folder
 
 
 def cut_candles(name: str, target: Path, since: str, bars: int | None) -> Path:
@@ -16,13 +15,8 @@ def cut_candles(name: str, target: Path, since: str, bars: int | None) -> Path:
 
     Skips the test where no recorded data is; fails it in CI.
     """
-    folder = os.environ.get("GRIDKEEPER_TEST_DATA")
-    if not folder:
-        if os.environ.get("CI"):
-            pytest.fail("GRIDKEEPER_TEST_DATA is not set")
-        pytest.skip("GRIDKEEPER_TEST_DATA names no folder with recorded data")
     since_ms = int(datetime.fromisoformat(since).replace(tzinfo=UTC).timestamp() * 1000)
-    with gzip.open(Path(folder) / "candles" / name, "rt") as candles:
+    with gzip.open(recorded_folder() / "candles" / name, "rt") as candles:
         target.write_text("".join(_cut(candles, since_ms, bars)))
     return target
 

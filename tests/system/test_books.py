@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from support.recorded_data import recorded_folder
 from support.whole_system import WholeSystem, running
 
 pytestmark = pytest.mark.system
@@ -38,13 +38,8 @@ max_drawdown = "0.9"
 @pytest.fixture(scope="module")
 def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first hours of the recorded candles."""
-    folder = os.environ.get("GRIDKEEPER_TEST_DATA")
-    if not folder:
-        if os.environ.get("CI"):
-            pytest.fail("GRIDKEEPER_TEST_DATA is not set")
-        pytest.skip("GRIDKEEPER_TEST_DATA names no folder with recorded data")
     cut = tmp_path_factory.mktemp("tape") / "hours.csv"
-    with gzip.open(Path(folder) / CANDLES, "rt") as candles:
+    with gzip.open(recorded_folder() / CANDLES, "rt") as candles:
         cut.write_text("".join(itertools.islice(candles, MINUTES + 1)))
     return cut
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import itertools
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from gridkeeper_core.record import Recorded
 from gridkeeper_core.venue.state import MarketRules
 from gridkeeper_lab.engine import Lab
 from gridkeeper_lab.tape import Tape, TapeSpec
+from support.recorded_data import recorded_folder
 from support.whole_system import WholeSystem, running
 
 pytestmark = pytest.mark.system
@@ -50,13 +50,8 @@ max_drawdown = "0.9"
 @pytest.fixture(scope="module")
 def tape(tmp_path_factory: pytest.TempPathFactory, recorded_days: int) -> Path:
     """The first days of the recorded candles."""
-    folder = os.environ.get("GRIDKEEPER_TEST_DATA")
-    if not folder:
-        if os.environ.get("CI"):
-            pytest.fail("GRIDKEEPER_TEST_DATA is not set")
-        pytest.skip("GRIDKEEPER_TEST_DATA names no folder with recorded data")
     cut = tmp_path_factory.mktemp("tape") / "days.csv"
-    with gzip.open(Path(folder) / CANDLES, "rt") as candles:
+    with gzip.open(recorded_folder() / CANDLES, "rt") as candles:
         lines = recorded_days * MINUTES_PER_DAY + 1 if recorded_days else None
         cut.write_text("".join(itertools.islice(candles, lines)))
     return cut

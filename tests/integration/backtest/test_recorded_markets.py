@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from gridkeeper_lab.columns import Columns, read_columns
 from gridkeeper_lab.funding_file import read_funding
 from gridkeeper_lab.outcome import Outcome, outcome_of
 from gridkeeper_lab.tape import TapeSpec
+from support.recorded_data import recorded_folder
 
 DAY_BARS = 4 * 1440
 ENGINES: tuple[Engine, ...] = ("skipping", "plain")
@@ -37,12 +37,7 @@ SPEC = MarketSpec(
 
 @pytest.fixture(scope="module")
 def data() -> Path:
-    folder = os.environ.get("GRIDKEEPER_TEST_DATA")
-    if not folder:
-        if os.environ.get("CI"):
-            pytest.fail("GRIDKEEPER_TEST_DATA is not set")
-        pytest.skip("GRIDKEEPER_TEST_DATA names no folder with recorded data")
-    return Path(folder)
+    return recorded_folder()
 
 
 def tape(file: Path, spec: MarketSpec = SPEC, **choice: str) -> Columns:

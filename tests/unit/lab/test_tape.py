@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,12 +12,12 @@ from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.prices.path import TradeRow
 from gridkeeper_core.units import E9
 from gridkeeper_lab.tape import Tape, TapeSpec
+from support.recorded_data import recorded_folder
 
 SPEC = TapeSpec(market="SOL-PERP", tick_e6=10_000, step_e9=E9 // 100)
 CANDLES = "ts_ms,open,high,low,close,volume\n"
 TRADES = "ts_ns,price,size,side\n"
 Write = Callable[..., Path]
-DATA = os.environ.get("GRIDKEEPER_TEST_DATA")
 
 
 @pytest.fixture
@@ -234,7 +233,6 @@ def test_a_file_that_is_not_there_is_a_bad_file(tmp_path: Path) -> None:
     assert refusal(tmp_path / "none.csv").code == "BAD_FILE"
 
 
-@pytest.mark.skipif(DATA is None, reason="GRIDKEEPER_TEST_DATA names no folder of recorded data")
 @pytest.mark.parametrize(
     ("name", "bars"),
     [
@@ -243,14 +241,13 @@ def test_a_file_that_is_not_there_is_a_bad_file(tmp_path: Path) -> None:
     ],
 )
 def test_recorded_candles_are_read_to_the_end(name: str, bars: int) -> None:
-    found = Tape([Path(str(DATA)) / name], SPEC).rows()
+    found = Tape([recorded_folder() / name], SPEC).rows()
 
     assert sum(1 for _ in found) == 4 * bars
 
 
-@pytest.mark.skipif(DATA is None, reason="GRIDKEEPER_TEST_DATA names no folder of recorded data")
 def test_recorded_trades_of_one_instrument_are_read() -> None:
-    file = Path(str(DATA)) / "ticks/binance_trades_btc_eth_2023_2024.csv.gz"
+    file = recorded_folder() / "ticks/binance_trades_btc_eth_2023_2024.csv.gz"
     spec = TapeSpec(market="BTC-PERP", tick_e6=100_000, step_e9=E9 // 1000, symbol="BTCUSDT", venue="binance_um")
 
     found: Sequence[TradeRow] = rows(file, spec=spec)

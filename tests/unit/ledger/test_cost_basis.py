@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gridkeeper_core.ledger.cost_basis import METHODS, Method, Trade, basis_rows
 from gridkeeper_core.units import E6, E9
+from support.recorded_data import recorded_folder
 
 
 def bought(size: int, price: int) -> Trade:
@@ -68,8 +67,4 @@ def _with_fee_in_the_price(side: Any, quantity: int, unit_price: float, fee: int
 
 
 def _published() -> Any:
-    folder = os.environ.get("GRIDKEEPER_TEST_DATA")
-    if folder is None:
-        assert not os.environ.get("CI"), "GRIDKEEPER_TEST_DATA must be set in CI"
-        pytest.skip("GRIDKEEPER_TEST_DATA is not set: the published examples are not here")
-    return json.loads((Path(folder) / "golden" / "average_cost_published_examples.json").read_text())
+    return json.loads((recorded_folder() / "golden" / "average_cost_published_examples.json").read_text())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.command import document, run
+from support.recorded_data import recorded_folder
 
 FILLS = """Time,Market,Side,Price,Size,Fee
 2024-01-01T00:00:00Z,SOL-PERP,buy,100,1,0.02
@@ -125,11 +125,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def golden(name: str) -> Any:
-    folder = os.environ.get("GRIDKEEPER_TEST_DATA")
-    if folder is None:
-        assert not os.environ.get("CI"), "GRIDKEEPER_TEST_DATA must be set in CI"
-        pytest.skip("GRIDKEEPER_TEST_DATA is not set: the published examples are not here")
-    return json.loads((Path(folder) / "golden" / name).read_text())
+    return json.loads((recorded_folder() / "golden" / name).read_text())
 
 
 def test_the_published_average_cost_examples_come_out_of_a_file(tmp_path: Path) -> None:

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import os
-from pathlib import Path
-
 import msgspec
-import pytest
 from solders.keypair import Keypair
 
 from gridkeeper_core.venue.records import PlaceOrder
@@ -17,21 +11,13 @@ from gridkeeper_drift.codecs.addresses import PROGRAM_ID
 from gridkeeper_drift.codecs.instructions import MarketAccounts, Trader, parse_instruction
 from gridkeeper_sandbox.program import place_order
 from support.chain_client import QUOTE_ORACLE
+from support.drift_data import recorded_orders
 
-FILE = "driftv2_perp_order_instructions_202601_202602.csv.gz"
 SIDES = {"Long": "buy", "Short": "sell"}
 
 
-def recorded() -> list[dict[str, str]]:
-    folder = os.environ.get("GRIDKEEPER_TEST_DATA")
-    if not folder:
-        pytest.skip("GRIDKEEPER_TEST_DATA does not name the folder with recorded data")
-    with gzip.open(Path(folder) / "drift" / FILE, "rt") as lines:
-        return list(csv.DictReader(lines))
-
-
 def test_every_recorded_order_reaches_the_program_as_it_was_sent() -> None:
-    rows = recorded()
+    rows = recorded_orders()
     assert len(rows) == 500
     trader = Trader(Keypair.from_seed(bytes(32)).pubkey(), 0, Keypair.from_seed(bytes(32)).pubkey())
     for number, row in enumerate(rows):

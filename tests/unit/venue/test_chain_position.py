@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from gridkeeper_core.venue.chain_position import apply_fee, apply_fill, apply_settlement, unrealized_pnl_e6
 from gridkeeper_core.venue.state import PerpPosition
+from support.recorded_data import recorded_folder
 
 FIELDS = {
     "base_asset_amount": "base_e9",
@@ -21,10 +18,7 @@ FIELDS = {
 
 
 def golden() -> dict[str, Any]:
-    folder = os.environ.get("GRIDKEEPER_TEST_DATA")
-    if folder is None:
-        pytest.skip("GRIDKEEPER_TEST_DATA is not set")
-    data: dict[str, Any] = json.loads((Path(folder) / "golden" / "drift_position_golden.json").read_text())
+    data: dict[str, Any] = json.loads((recorded_folder() / "golden" / "drift_position_golden.json").read_text())
     return data
 
 
