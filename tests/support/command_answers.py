@@ -54,7 +54,7 @@ RESULT = Result(
     fills=3,
     turns=1,
 )
-BOOKS = ledger.GridView(
+BOOKS = ledger.GridBooksView(
     grid_id="sol",
     market="SOL-PERP",
     is_open=True,

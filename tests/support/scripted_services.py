@@ -27,8 +27,8 @@ class ScriptedServices:
         self.edit_plans: dict[str, EditView] = {}
         self.accounts: list[AccountView] = []
         self.markets: list[MarketSpec] = []
-        self.books: dict[str, ledger.GridView] = {}
-        self.account_books: dict[str, ledger.AccountView] = {}
+        self.books: dict[str, ledger.GridBooksView] = {}
+        self.account_books: dict[str, ledger.AccountBooksView] = {}
         self.commands: list[tuple[str, CommandRequest]] = []
         self.refusal: GridkeeperError | None = None
         self.reaction: Reaction | None = None

@@ -13,6 +13,8 @@ import msgspec
 import pytest
 
 from gridkeeper_core.events import GridProposed, Transferred
+from gridkeeper_core.interface import COMMANDS, EVERYWHERE, queries_of
+from gridkeeper_core.names import command_subject, query_subject
 from gridkeeper_core.requests import GridView
 from gridkeeper_runtime.datadir import is_locked
 from support.whole_system import WholeSystem, running
@@ -23,6 +25,13 @@ FIRST_FILL_WITHIN_S = 60.0
 STOPPED_WITHIN_S = 15.0
 UP = (sys.executable, "-m", "gridkeeper_cli", "--json", "up", "--no-live-view", "--data-dir")
 
+SERVED = {
+    service: {query_subject(0, service, query.what) for query in (*queries_of(service), *EVERYWHERE)}
+    | {command_subject(0, kind.kind, "*", "*") for kind in COMMANDS if kind.service == service}
+    for service in ("strategy", "execution", "ledger", "notifier")
+}
+"""What docs/requests.md says each service answers."""
+
 
 def grids(system: WholeSystem) -> list[GridView]:
     return msgspec.json.decode(system.ask("query.0.strategy.grids"), type=list[GridView])
@@ -30,6 +39,11 @@ def grids(system: WholeSystem) -> list[GridView]:
 
 def facts(system: WholeSystem, kind: type) -> int:
     return sum(isinstance(event.fact, kind) for event in system.events("strategy_0", "execution_0"))
+
+
+def served(system: WholeSystem, service: str) -> set[str]:
+    """The subjects it says it answers, by NATS' own way of asking a micro service."""
+    return {endpoint["subject"] for endpoint in json.loads(system.ask(f"$SRV.INFO.{service}"))["endpoints"]}
 
 
 def refused(data_dir: Path, *arguments: str) -> tuple[int, dict[str, str]]:
@@ -50,6 +64,8 @@ def test_up_trades_soon_stops_in_order_and_carries_on(tmp_path: Path) -> None:
         pids = [service.pid for service in first.run_file.services.values()]
         assert len(pids) == 6
         assert (data_dir / "run.json").stat().st_mode & 0o777 == 0o600
+
+        assert {name: served(first, name) for name in SERVED} == SERVED
 
         code, error = refused(data_dir)
         assert (code, error["code"]) == (1, "DATA_DIR_LOCKED")

@@ -12,7 +12,7 @@ from gridkeeper_bus.prices import publish_price
 from gridkeeper_bus.requests import request
 from gridkeeper_bus.streams import declare_all
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_core.ledger.views import AccountView, GridView
+from gridkeeper_core.ledger.views import AccountBooksView, GridBooksView
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.requests import GridQuery
 from gridkeeper_core.units import E6
@@ -32,14 +32,14 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
     await bus.close()
 
 
-async def books(bus: Bus, grid_id: str = "") -> list[GridView]:
+async def books(bus: Bus, grid_id: str = "") -> list[GridBooksView]:
     body = msgspec.json.encode(GridQuery(id=grid_id))
-    return msgspec.json.decode(await request(bus, "query.0.ledger.books", body), type=list[GridView])
+    return msgspec.json.decode(await request(bus, "query.0.ledger.books", body), type=list[GridBooksView])
 
 
-async def account(bus: Bus, alias: str) -> AccountView:
+async def account(bus: Bus, alias: str) -> AccountBooksView:
     body = msgspec.json.encode(GridQuery(id=alias))
-    return msgspec.json.decode(await request(bus, "query.0.ledger.account", body), type=AccountView)
+    return msgspec.json.decode(await request(bus, "query.0.ledger.account", body), type=AccountBooksView)
 
 
 async def tell_a_turn(others: ScriptedServices) -> None:

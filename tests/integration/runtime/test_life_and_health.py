@@ -18,7 +18,9 @@ from gridkeeper_runtime.health import Health
 
 SERVICE = """
 import sys
+import asyncio, threading, time
 from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_runtime import life
 from gridkeeper_runtime.life import run_until_stopped
 
 async def main(stop):
@@ -60,6 +62,29 @@ def test_a_second_signal_ends_a_process_that_does_not_listen() -> None:
 
     assert code == 1
     assert "asked twice" in str(said[0]["message"])
+
+
+def test_an_end_in_order_that_does_not_come_is_not_waited_for() -> None:
+    wait_for_what_never_comes = "life.GRACE_S = 0.1; await stop.wait(); await asyncio.sleep(600)"
+
+    code, said = _run(wait_for_what_never_comes, signal.SIGTERM)
+
+    assert code == 1
+    assert "did not end" in str(said[0]["message"])
+
+
+def test_a_thread_that_hangs_does_not_keep_the_process_and_is_named() -> None:
+    hang = "life.LAST_WORD_S = 0.3; await stop.wait(); threading.Thread(target=time.sleep, args=(600,)).start()"
+    command = [sys.executable, "-c", SERVICE.format(body=hang)]
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "up\n"
+        child.send_signal(signal.SIGTERM)
+        _, said = child.communicate(timeout=20)
+
+    assert child.returncode == 1
+    assert "threading.py" in said
 
 
 _TWICE = (signal.SIGTERM, signal.SIGTERM)

@@ -26,7 +26,7 @@ from gridkeeper_core.inputs import Wake
 from gridkeeper_core.ledger import books
 from gridkeeper_core.ledger.account import legs_of
 from gridkeeper_core.ledger.machine import LedgerMachine
-from gridkeeper_core.ledger.views import GridView, account_view, grid_view
+from gridkeeper_core.ledger.views import GridBooksView, account_view, grid_view
 from gridkeeper_core.units import E6, E9, div_trunc
 from gridkeeper_core.venue.chain_position import apply_fee, apply_fill, apply_quote
 from support.ledger_story import ALIAS, GRID, Story, filled, funding, opened, reverted, settled, snapshot, transferred
@@ -76,7 +76,7 @@ def told(facts: list[Fact], *, position: int = 0) -> Story:
     return story
 
 
-def view_of(story: Story, price: int = 107) -> GridView:
+def view_of(story: Story, price: int = 107) -> GridBooksView:
     assert isinstance(story.machine, LedgerMachine)
     return grid_view(story.machine.state, GRID, price * E6)
 

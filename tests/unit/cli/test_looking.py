@@ -91,7 +91,7 @@ async def test_the_books_of_all_grids_are_a_list(with_grid: System) -> None:
 
 async def test_an_account_is_shown_with_its_books(system: System) -> None:
     system.services.account_books = {
-        "main": ledger.AccountView(
+        "main": ledger.AccountBooksView(
             alias="main",
             deposit_e6=1_000_000_000,
             holdings=(ledger.HoldingView(market="SOL-PERP", market_index=0, base_e9=10**9, quote_e6=-90_000_000),),

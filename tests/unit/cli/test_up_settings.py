@@ -85,6 +85,24 @@ def test_a_recorded_file_is_looked_for_beside_the_configuration(tmp_path: Path) 
     assert read_configuration(path).feeds == {"SOL-PERP": f"replay:{tape}"}
 
 
+@pytest.mark.parametrize("kind", ["file", "agent"])
+def test_a_signer_s_relative_path_starts_at_the_folder_of_the_file(kind: str) -> None:
+    account = ACCOUNT.replace("file:/k", f"{kind}:keys/demo")
+
+    read = parse_configuration(account + FEEDS, Path("/x/gridkeeper.toml")).accounts["main"]
+
+    assert read.signer == f"{kind}:/x/keys/demo"
+
+
+def test_a_moved_demo_finds_its_key(tmp_path: Path) -> None:
+    make_demo_files(tmp_path / "here", "synthetic")
+    (tmp_path / "here").rename(tmp_path / "there")
+
+    account = read_configuration(tmp_path / "there" / "gridkeeper.toml").accounts["main"]
+
+    assert str(load_signer(account.signer).public_key) == account.authority
+
+
 def test_the_demo_has_a_key_of_its_own_that_only_the_user_can_read(tmp_path: Path) -> None:
     written = read_configuration(make_demo_files(tmp_path, "synthetic"))
 

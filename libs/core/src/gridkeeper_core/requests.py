@@ -178,6 +178,12 @@ class GridQuery(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""
 
 
+class Polled(msgspec.Struct, frozen=True, kw_only=True):
+    """How many transactions a walk over the chain met."""
+
+    transactions: int
+
+
 class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
     """How far a channel has got: messages that wait, the id of the last delivered, why the newest try failed."""
 

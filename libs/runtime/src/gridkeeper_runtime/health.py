@@ -16,6 +16,9 @@ from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_runtime import metrics
 from gridkeeper_runtime.ports import LOOPBACK
 
+LIVEZ = "/livez"
+READYZ = "/readyz"
+METRICS = "/metrics"
 BEAT_S = 0.5
 
 
@@ -85,16 +88,16 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:  # http.server chooses the name
-        match self.path.partition("?")[0]:
-            case "/livez":
-                self._livez(self.server.health)
-            case "/readyz":
-                self._reasons(self.server.health.unready())
-            case "/metrics":
-                metrics.READY.set(0 if self.server.health.unready() else 1)
-                self._answer(200, generate_latest(self.server.health.registry), CONTENT_TYPE_LATEST)
-            case _:
-                self._answer(404, b'{"error":"not found"}')
+        path = self.path.partition("?")[0]
+        if path == LIVEZ:
+            self._livez(self.server.health)
+        elif path == READYZ:
+            self._reasons(self.server.health.unready())
+        elif path == METRICS:
+            metrics.READY.set(0 if self.server.health.unready() else 1)
+            self._answer(200, generate_latest(self.server.health.registry), CONTENT_TYPE_LATEST)
+        else:
+            self._answer(404, b'{"error":"not found"}')
 
     def log_message(self, *_: object) -> None:
         """Probes come every few seconds: they are not worth a line each."""

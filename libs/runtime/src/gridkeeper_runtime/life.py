@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -12,9 +13,16 @@ from gridkeeper_runtime import logs
 Main = Callable[[asyncio.Event], Awaitable[None]]
 """What a service does until the event is set; it cleans up after itself and returns."""
 
+GRACE_S = 8.0
+"""How long an end in order may take. What it waits for may be gone itself: servers and services are often stopped at
+once. Nothing is lost by ending before; what is committed and not published goes out at the next start."""
+LAST_WORD_S = 12.0
+"""When the process ends whatever its threads do: before whoever stops it loses patience (15 s in `deploy`), and with
+the place where each of them waited."""
+
 
 def run_until_stopped(main: Main, *, service: str, level: str = "info") -> int:
-    """Run `main` until it returns; SIGTERM and SIGINT set its event, a second one cancels it.
+    """Run `main` until it returns; SIGTERM and SIGINT set its event; a second one, or 8 s, cancel it.
 
     Returns the exit code: 0 when it ended in order, 1 after saying in one line what went wrong.
     """
@@ -23,7 +31,7 @@ def run_until_stopped(main: Main, *, service: str, level: str = "info") -> int:
     try:
         asyncio.run(_until_stopped(main))
     except asyncio.CancelledError:
-        log.error("Ended before it had finished, because it was asked twice.")
+        log.error(f"Ended before it had finished: it was asked twice, or did not end within {GRACE_S:.0f} s.")
     except Exception as error:  # the outermost frame: whatever arrives here ends the process
         _say(log, error)
     else:
@@ -34,13 +42,16 @@ def run_until_stopped(main: Main, *, service: str, level: str = "info") -> int:
 async def _until_stopped(main: Main) -> None:
     stop = asyncio.Event()
     task = asyncio.ensure_future(main(stop))
+    loop = asyncio.get_running_loop()
 
     def asked() -> None:
         if stop.is_set():
             task.cancel()
+            return
         stop.set()
+        loop.call_later(GRACE_S, task.cancel)
+        faulthandler.dump_traceback_later(LAST_WORD_S, exit=True)
 
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked)
     await task

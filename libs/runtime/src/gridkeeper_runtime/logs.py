@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
-LEVELS = ("debug", "info", "warning", "error")
 _CHATTY = ("httpx", "httpcore")
 """Libraries that log every request at info; ours are worth a line only when one fails."""
 
 
 class Logger:
-    """Says a sentence with the ids that join lines across services, given as keywords."""
+    """Says a sentence; ids, by which lines of several services are put together, come as keywords."""
 
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)

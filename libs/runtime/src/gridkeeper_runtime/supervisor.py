@@ -42,7 +42,6 @@ class ChildStatus(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     pid: int | None
     restarts: int
-    uptime_s: float
     reason: str = ""
 
 
@@ -192,7 +191,6 @@ class _Watch:
             state=self._state,
             pid=self._child.pid if self._child is not None and alive else None,
             restarts=self._restarts,
-            uptime_s=time.monotonic() - self._started_at_s if alive else 0.0,
             reason=self._reason,
         )
 

@@ -34,22 +34,30 @@ class ProvisionSettings(Settings, frozen=True, kw_only=True):
     replicas: int = 1
 
 
+def roles(shard: int) -> tuple[str, ...]:
+    """Every database role of a shard: one per service that writes a log, named like the log, and the auditor."""
+    return (*_apps(shard), AUDITOR)
+
+
 async def provision(settings: ProvisionSettings) -> None:
     """Make all of it, or what is missing; new passwords replace old ones.
 
     Raises GridkeeperError STORE_LOST, SERVER_FAILED; MISSING_KEY for a role without a password.
     """
     passwords = msgspec.json.decode(settings.passwords, type=dict[str, str])
-    apps = [names.app_name(service, settings.shard) for service in PRODUCERS]
-    for role in (*apps, AUDITOR):
+    for role in roles(settings.shard):
         if role not in passwords:
             raise GridkeeperError("MISSING_KEY", field=f"passwords.{role}")
-    await asyncio.to_thread(_make_roles, settings.postgres_url, apps, passwords)
+    await asyncio.to_thread(_make_roles, settings.postgres_url, _apps(settings.shard), passwords)
     bus = await connect(settings.nats_url, "gridkeeper-provision", patience_s=PATIENCE_S)
     try:
         await declare_all(bus, replicas=settings.replicas)
     finally:
         await bus.close()
+
+
+def _apps(shard: int) -> list[str]:
+    return [names.app_name(service, shard) for service in PRODUCERS]
 
 
 def _make_roles(url: str, apps: list[str], passwords: dict[str, str]) -> None:

@@ -21,6 +21,7 @@ from gridkeeper_bus.requests import Handler, RequestServer
 from gridkeeper_bus.streams import declare_all
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.inputs import EventSeen, Input, PriceTick
+from gridkeeper_core.interface import queries_of
 from gridkeeper_core.machine import Machine
 from gridkeeper_core.names import EV_STREAM, app_name, query_subject
 from gridkeeper_core.prices.price import Price
@@ -127,6 +128,12 @@ class Shell:
     async def serve(self, subject: str, handler: Handler) -> None:
         """Answer requests on a subject."""
         await self.requests.serve(subject, handler)
+
+    async def serve_queries(self, handlers: object) -> None:
+        """Answer this service's queries of `gridkeeper_core.interface`, each with the method of its name."""
+        for query in queries_of(self.service):
+            subject = query_subject(self.settings.shard, self.service, query.what)
+            await self.serve(subject, getattr(handlers, query.what))
 
     async def run(self, stop: asyncio.Event, tasks: Iterable[Task] = ()) -> None:
         """Work until `stop`, then end in order. Raises what must end the process."""

@@ -1,1 +1,1 @@
-"""The gridkeeper command and the all-in-one supervisor."""
+"""The command `gridkeeper`, and what `up` keeps running."""

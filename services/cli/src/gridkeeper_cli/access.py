@@ -9,9 +9,10 @@ import msgspec
 from gridkeeper_bus.permissions import PRODUCERS, SERVICES, authorization, new_seed, public_key
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.names import app_name
-from gridkeeper_eventlog.roles import AUDITOR, as_role, new_password
+from gridkeeper_eventlog.roles import as_role, new_password
 from gridkeeper_runtime.files import write_private
 from gridkeeper_runtime.ports import LOOPBACK
+from gridkeeper_shell.provision import roles
 
 FILE = "access.json"
 
@@ -44,9 +45,8 @@ def settle_access(data_dir: Path) -> Access:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Access)
     except FileNotFoundError:
-        roles = [*(app_name(service, 0) for service in PRODUCERS), AUDITOR]
         made = Access(
-            seeds={service: new_seed() for service in SERVICES}, passwords={role: new_password() for role in roles}
+            seeds={service: new_seed() for service in SERVICES}, passwords={role: new_password() for role in roles(0)}
         )
         write_private(path, msgspec.json.encode(made))
         return made

@@ -80,7 +80,7 @@ def show(session: Session, name: str) -> None:
       gridkeeper account show main
     """
 
-    async def ask(client: Client) -> tuple[AccountView, ledger.AccountView | None]:
+    async def ask(client: Client) -> tuple[AccountView, ledger.AccountBooksView | None]:
         return await client.account(name), await _books_if_any(client, name)
 
     view, books = session.ask(ask)
@@ -172,7 +172,7 @@ async def _grids_without_orders(client: Client, aliases: list[str]) -> None:
         await asyncio.sleep(POLL_S)
 
 
-async def _books_if_any(client: Client, alias: str) -> ledger.AccountView | None:
+async def _books_if_any(client: Client, alias: str) -> ledger.AccountBooksView | None:
     """An account nothing was booked on yet has no books."""
     try:
         return await client.account_books(alias)

@@ -69,7 +69,7 @@ class _About(msgspec.Struct, frozen=True, kw_only=True):
                 return name == config.account
             case "prices":
                 return name == config.market
-            case "market" | "wallet":
+            case "market" | "wallet" | "sol":
                 return True
             case _:
                 return False

@@ -100,13 +100,13 @@ class Client:
         expected = " or ".join(spec.symbol for spec in markets)
         raise GridkeeperError("MARKET_UNKNOWN", field="grid.market", value=symbol, expected=expected)
 
-    async def books(self, grid_id: str = "") -> list[ledger.GridView]:
+    async def books(self, grid_id: str = "") -> list[ledger.GridBooksView]:
         """The books of one grid, or of all."""
-        return await self._query("ledger", "books", list[ledger.GridView], grid_id)
+        return await self._query("ledger", "books", list[ledger.GridBooksView], grid_id)
 
-    async def account_books(self, alias: str) -> ledger.AccountView:
+    async def account_books(self, alias: str) -> ledger.AccountBooksView:
         """The books of an account. Raises GridkeeperError ACCOUNT_UNKNOWN."""
-        return await self._query("ledger", "account", ledger.AccountView, alias)
+        return await self._query("ledger", "account", ledger.AccountBooksView, alias)
 
     async def channels(self) -> list[ChannelState]:
         """How far each of the notifier's channels has got."""

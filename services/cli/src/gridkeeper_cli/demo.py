@@ -75,7 +75,9 @@ def make_demo_files(data_dir: Path, source: str) -> Path:
     signer = keys / "demo.json"
     # Where the file was left behind by a first start that was cut off, its key goes on being used.
     authority = make_key_file(signer)
-    text = _CONFIG.format(alias=ALIAS, authority=authority, signer=signer, market=MARKET, source=_quoted(source))
+    # Relative, so that a restored or moved data directory finds it.
+    place = signer.relative_to(data_dir)
+    text = _CONFIG.format(alias=ALIAS, authority=authority, signer=place, market=MARKET, source=_quoted(source))
     write_private(config, text.encode())
     return config
 

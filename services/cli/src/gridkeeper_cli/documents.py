@@ -32,7 +32,7 @@ def optional_e6(value_e6: int | None) -> str | None:
     return None if value_e6 is None else e6_text(value_e6)
 
 
-def grid_row(view: requests.GridView, books: ledger.GridView | None) -> Document:
+def grid_row(view: requests.GridView, books: ledger.GridBooksView | None) -> Document:
     """One grid of `grid list`; money is null as long as the ledger has no books of it."""
     result = books.result if books is not None else None
     return {
@@ -55,7 +55,7 @@ def grid_row(view: requests.GridView, books: ledger.GridView | None) -> Document
     }
 
 
-def grid_detail(detail: requests.GridDetail, books: ledger.GridView | None) -> Document:
+def grid_detail(detail: requests.GridDetail, books: ledger.GridBooksView | None) -> Document:
     """One grid of `grid show`."""
     view, levels = detail.view, detail.levels_e6
     cells = zip(detail.sizes_e9, detail.held_e9, detail.cycles, strict=True)
@@ -144,7 +144,7 @@ def account(view: requests.AccountView) -> Document:
     }
 
 
-def account_books(view: ledger.AccountView) -> Document:
+def account_books(view: ledger.AccountBooksView) -> Document:
     """An account's books; `equity` is the sum of the lines."""
     proof = view.last_proof
     return {
@@ -166,7 +166,7 @@ def account_books(view: ledger.AccountView) -> Document:
     }
 
 
-def grid_books(view: ledger.GridView) -> Document:
+def grid_books(view: ledger.GridBooksView) -> Document:
     """A grid's books; the lines lead from grid profit to total PnL."""
     return {
         "id": view.grid_id,

@@ -64,7 +64,7 @@ _MONEY = ("grid_profit", "total_pnl", "fees", "funding")
 
 class _Listed(msgspec.Struct, frozen=True, kw_only=True):
     grids: list[GridView]
-    books: dict[str, ledger.GridView]
+    books: dict[str, ledger.GridBooksView]
     ledger_is_silent: bool = False
 
 
@@ -108,7 +108,7 @@ def show(session: Session, grid_id: str) -> None:
       gridkeeper grid show sol-range
     """
 
-    async def ask(client: Client) -> tuple[GridDetail, ledger.GridView | None]:
+    async def ask(client: Client) -> tuple[GridDetail, ledger.GridBooksView | None]:
         return await client.grid(grid_id), await _books_if_any(client, grid_id)
 
     detail, books = session.ask(ask)
@@ -247,7 +247,7 @@ async def _listed(client: Client) -> _Listed:
     return _Listed(grids=grids, books={view.grid_id: view for view in books})
 
 
-async def _books_if_any(client: Client, grid_id: str) -> ledger.GridView | None:
+async def _books_if_any(client: Client, grid_id: str) -> ledger.GridBooksView | None:
     """A grid that was only proposed has no books."""
     try:
         books = await client.books(grid_id)

@@ -28,7 +28,7 @@ class _Stopped(msgspec.Struct, frozen=True, kw_only=True):
     """How the grid ended; `books` None: the ledger had not closed them in time."""
 
     fact: GridStopped | None
-    books: ledger.GridView | None = None
+    books: ledger.GridBooksView | None = None
 
 
 @click.command()
@@ -65,7 +65,7 @@ async def _stop(client: Client, grid_id: str, change: Change, *, close: bool) ->
     return _Stopped(fact=ended.fact, books=await _closed_books(client, grid_id))
 
 
-async def _closed_books(client: Client, grid_id: str) -> ledger.GridView | None:
+async def _closed_books(client: Client, grid_id: str) -> ledger.GridBooksView | None:
     """The ledger hears of the end a moment after strategy."""
     deadline_s = asyncio.get_running_loop().time() + BOOKED_WITHIN_S
     while asyncio.get_running_loop().time() < deadline_s:

@@ -32,8 +32,8 @@ class AccountEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """`[accounts.NAME]`: one sub-account. An empty `rpc` is the sandbox that `up` starts.
 
     `rpc2` is asked where `rpc` is away, and before a difference is believed; `rate_limit` is requests per second to
-    each (0: as suits the profile). `signer` is `file:/path` (mode 0600) or `agent:/path/of/socket`; that it may be the
-    owner's own key has to be allowed by `owner_key`. `priority_fee`: micro-lamports per compute unit, or
+    each (0: as suits the profile). `signer` is `file:PATH` (mode 0600) or `agent:PATH` of a socket, where a relative
+    path starts at the folder of the file; that it may be the owner's own key has to be allowed by `owner_key`. `priority_fee`: micro-lamports per compute unit, or
     `recent:<cap>`. The last four are decimal text, "" for none.
     """
 
@@ -146,7 +146,13 @@ def parse_configuration(text: str, path: Path) -> Configuration:
         raise GridkeeperError("MISSING_KEY", field=missing, expected="at least one entry")
     _check_notify(configuration.notify)
     feeds = {market: check_feed(market, source, path.parent) for market, source in configuration.feeds.items()}
-    return msgspec.structs.replace(configuration, feeds=feeds)
+    accounts = {alias: _with_signer_from(path.parent, account) for alias, account in configuration.accounts.items()}
+    return msgspec.structs.replace(configuration, accounts=accounts, feeds=feeds)
+
+
+def _with_signer_from(folder: Path, account: AccountEntry) -> AccountEntry:
+    kind, _, place = account.signer.partition(":")
+    return msgspec.structs.replace(account, signer=f"{kind}:{(folder / Path(place).expanduser()).absolute()}")
 
 
 def _check_notify(entry: NotifyEntry) -> None:
@@ -220,7 +226,7 @@ def _check_account(alias: str, account: AccountEntry) -> None:
     if account.venue != "drift":
         raise GridkeeperError("BAD_VALUE", field=f"{field}.venue", value=account.venue, expected="drift")
     if not account.signer.startswith(("file:", "agent:")):
-        raise GridkeeperError("BAD_VALUE", field=f"{field}.signer", expected="file:/path or agent:/path")
+        raise GridkeeperError("BAD_VALUE", field=f"{field}.signer", expected="file:PATH or agent:PATH")
     for name in ("rpc", "rpc2"):
         url = getattr(account, name)
         if url and not url.startswith(("http://", "https://")):

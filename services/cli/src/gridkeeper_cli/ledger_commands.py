@@ -76,14 +76,14 @@ for _command in (from_csv, proof, export):
     ledger.add_command(_command)
 
 
-def _only(books: list[views.GridView], grid_id: str) -> views.GridView:
+def _only(books: list[views.GridBooksView], grid_id: str) -> views.GridBooksView:
     for view in books:
         if view.grid_id == grid_id:
             return view
     raise GridkeeperError("GRID_UNKNOWN", field="id", value=grid_id)
 
 
-def _show_one(session: Session, view: views.GridView) -> None:
+def _show_one(session: Session, view: views.GridBooksView) -> None:
     document = documents.grid_books(view)
     shown = [(heading.removeprefix(">"), document[member]) for member, heading in _COLUMNS]
     lines = [*document["lines"], {"name": "total PnL", "quote": document["total_pnl"]}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 import msgspec
+from rich.table import Table
 
 from gridkeeper_cli.documents import Document, iso_utc
 from gridkeeper_cli.group import DONE, REFUSED
@@ -29,12 +30,12 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     """Both proofs of one account."""
 
     equity: IntervalProof
-    sol: SolProof
+    sol: SolProof | None
 
     @property
     def ok(self) -> bool:
         """Whether every unit is explained."""
-        return not self.equity.residual_e6 and not self.sol.residual_lamports
+        return not self.equity.residual_e6 and not (self.sol is not None and self.sol.residual_lamports)
 
 
 @click.command("proof")
@@ -73,16 +74,15 @@ def proof(session: Session, account: str, since: str, until: str) -> int:
 
 
 def prove(postgres_url: str, alias: str, from_ns: int | None, to_ns: int | None) -> Proven:
-    """Read the record three times: snapshots, what happened between them, and which fills completed turns."""
-    account, transactions = stream("account", alias), stream("tx", alias)
+    """Read the record: snapshots, what happened between them, the wallet, and which fills completed turns."""
+    account = stream("account", alias)
     with log_opened(postgres_url, "execution") as store:
         window = window_of(_snaps(store, account), from_ns, to_ns)
-        equity, sol = EquityFold(alias, window), SolFold(window)
-        for row in rows_of(store, lambda name: name in (account, transactions), window.last.id):
-            event = decode(row.state)
-            sol.take(row.id, event)
-            if row.stream == account:
-                equity.take(row.id, event)
+        equity, sol = EquityFold(alias, window), SolFold(alias, from_ns, to_ns)
+        for row in rows_of(store, lambda name: name == account, window.last.id):
+            equity.take(row.id, decode(row.state))
+        for row in rows_of(store, lambda name: split_stream(name)[0] == "wallet"):
+            sol.take(decode(row.state))
     with log_opened(postgres_url, "ledger") as store:
         for row in rows_of(store, lambda name: split_stream(name)[0] == "ledger"):
             if row.topic == "ledger.fill_booked.v1":
@@ -105,7 +105,7 @@ def _accounts(postgres_url: str, wanted: str) -> list[str]:
 
 
 def _document(proven: Proven) -> Document:
-    equity, sol = proven.equity, proven.sol
+    equity = proven.equity
     return {
         "account": equity.alias,
         "ok": proven.ok,
@@ -125,21 +125,29 @@ def _document(proven: Proven) -> Document:
             }
             for term in equity.terms
         ],
-        "sol": {
-            "from_lamports": sol.first_lamports,
-            "to_lamports": sol.last_lamports,
-            "residual_lamports": sol.residual_lamports,
-            "unexplained": msgspec.to_builtins(sol.unexplained),
-            "terms": [
-                {
-                    "name": term.name,
-                    "lamports": term.lamports,
-                    "count": len(term.events),
-                    "events": msgspec.to_builtins(term.events),
-                }
-                for term in sol.terms
-            ],
-        },
+        "sol": None if proven.sol is None else _sol_document(proven.sol),
+    }
+
+
+def _sol_document(sol: SolProof) -> Document:
+    return {
+        "wallet": sol.wallet,
+        "accounts": list(sol.accounts),
+        "from_event": sol.first_event,
+        "to_event": sol.last_event,
+        "from_lamports": sol.first_lamports,
+        "to_lamports": sol.last_lamports,
+        "residual_lamports": sol.residual_lamports,
+        "unexplained": msgspec.to_builtins(sol.unexplained),
+        "terms": [
+            {
+                "name": term.name,
+                "lamports": term.lamports,
+                "count": len(term.events),
+                "events": msgspec.to_builtins(term.events),
+            }
+            for term in sol.terms
+        ],
     }
 
 
@@ -148,9 +156,8 @@ def _end(snap: Snap, equity_e6: int) -> Document:
 
 
 def _show(session: Session, proven: Proven, document: Document) -> None:
-    begin, end, sol = document["from"], document["to"], document["sol"]
+    begin, end = document["from"], document["to"]
     terms = [term for term in document["terms"] if term["count"]]
-    lamports = [{**term, "sol": decimal_text(term["lamports"], E9)} for term in sol["terms"]]
     session.answer(
         {},
         f"Account {document['account']}, {begin['time']} ({begin['event']}) to {end['time']} ({end['event']})",
@@ -158,27 +165,45 @@ def _show(session: Session, proven: Proven, document: Document) -> None:
         f"  by the events  {document['change_by_events']}",
         f"  residual       {document['residual']}",
         table(_TERMS, terms),
-        table(_SOL_TERMS, lamports),
-        f"  SOL residual   {decimal_text(proven.sol.residual_lamports, E9)}",
-        *(f"  {_unexplained(left)}" for left in proven.sol.unexplained),
+        *_sol_lines(proven.sol, document["sol"]),
     )
 
 
+def _sol_lines(sol: SolProof | None, document: Document | None) -> list[str | Table]:
+    if sol is None or document is None:
+        return ["The wallet was not counted yet: its SOL is proven from the first count on."]
+    terms = [{**term, "sol": decimal_text(term["lamports"], E9)} for term in document["terms"] if term["count"]]
+    change = sol.last_lamports - sol.first_lamports
+    return [
+        f"Wallet {sol.wallet}, which signs for {', '.join(sol.accounts)} ({sol.first_event} to {sol.last_event})",
+        f"  by the chain   {_sol(sol.first_lamports)} to {_sol(sol.last_lamports)}: {_sol(change)}",
+        f"  SOL residual   {_sol(sol.residual_lamports)}",
+        *([table(_SOL_TERMS, terms)] if terms else []),
+        *(f"  {_unexplained(left)}" for left in sol.unexplained),
+    ]
+
+
 def _error(proven: Proven) -> GridkeeperError:
-    equity, lamports = proven.equity, proven.sol.residual_lamports
-    if equity.residual_e6:
-        missing = f"{e6_text(equity.residual_e6)} of the equity"
+    equity, sol = proven.equity, proven.sol
+    if equity.residual_e6 or sol is None:
+        value, missing = e6_text(equity.residual_e6), f"{e6_text(equity.residual_e6)} of the equity"
+        ends = (equity.first.event, equity.last.event)
     else:
-        missing = f"{decimal_text(lamports, E9)} SOL of the wallet (a transfer, rent, or another account's fees)"
+        value = _sol(sol.residual_lamports)
+        missing, ends = f"{value} SOL of the wallet {sol.wallet}", (sol.first_event, sol.last_event)
     return GridkeeperError(
         "PROOF_DIFFERS",
         field=f"account:{equity.alias}",
-        value=e6_text(equity.residual_e6) if equity.residual_e6 else decimal_text(lamports, E9),
+        value=value,
         expected="0",
-        detail=f"No event explains {missing} between {equity.first.event} and {equity.last.event}.",
+        detail=f"No event explains {missing} between {ends[0]} and {ends[1]}.",
     )
 
 
 def _unexplained(left: UnexplainedLamports) -> str:
     where = f"after slot {left.after_slot} and up to slot {left.until_slot} ({left.event})"
     return f"not explained: {left.lamports} lamports, moved {where}"
+
+
+def _sol(lamports: int) -> str:
+    return decimal_text(lamports, E9)

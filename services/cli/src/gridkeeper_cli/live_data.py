@@ -67,7 +67,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None = None
     grids: tuple[GridView, ...] | None = None
     detail: GridDetail | None = None
-    books: ledger.GridView | None = None
+    books: ledger.GridBooksView | None = None
     account: AccountView | None = None
     fills: tuple[FillLine, ...] = ()
 
@@ -158,7 +158,7 @@ class Watcher:
             for child in children
         )
 
-    async def _of_grid(self, grid: GridView | None) -> tuple[GridDetail | None, ledger.GridView | None]:
+    async def _of_grid(self, grid: GridView | None) -> tuple[GridDetail | None, ledger.GridBooksView | None]:
         if grid is None:
             return None, None
         detail, books = await asyncio.gather(_known(self._client.grid(grid.id)), _known(self._client.books(grid.id)))

@@ -18,7 +18,6 @@ UNKNOWN = "…"
 LOOK_EVERY_S = 1.0
 LINE_EVERY_S = 10.0
 LEVELS_SHOWN = 11
-WIDTH = 80
 _CENT_E6 = 10_000
 _GOOD, _BAD, _WAITING = "green", "red", "yellow"
 

@@ -20,7 +20,10 @@ _ACCOUNT: Rows = {
     "rpc2": ("URL", "http or https", "Asked where `rpc` is away, and before a difference is believed."),
     "authority": ("address", "base58", "The wallet that owns the sub-account."),
     "sub_account": ("number", "at least 0, at most 65535", "Which of the wallet's sub-accounts is traded on."),
-    "signer": ("", "`file:/path` or `agent:/path`", "The key that signs: a file of mode 0600, or an agent's socket."),
+    "signer": (
+        "", "`file:PATH` or `agent:PATH`",
+        "The key that signs: a file of mode 0600, or an agent's socket. A relative path starts at this file.",
+    ),
     "owner_key": ("", "true or false", "Whether the signer may be the owner's own key; a delegate is the safer way."),
     "priority_fee": (
         "micro-lamports per compute unit", "a number, or `recent:<cap>`",

@@ -7,16 +7,18 @@ import msgspec
 from gridkeeper_core.events import Difference
 from gridkeeper_core.orders.machine import ExecutionMachine
 from gridkeeper_core.orders.state import SLOTS, AccountState
-from gridkeeper_core.requests import AccountView, PositionView
+from gridkeeper_core.requests import AccountView, Polled, PositionView
 from gridkeeper_execution.chain_desk import ChainDesk
+from gridkeeper_execution.wallets import WalletDesk
 
 
 class AccountRequests:
     """Reads the machine's state; asks the desk to look at the chain."""
 
-    def __init__(self, machine: ExecutionMachine, desk: ChainDesk) -> None:
+    def __init__(self, machine: ExecutionMachine, desk: ChainDesk, wallets: WalletDesk) -> None:
         self._machine = machine
         self._desk = desk
+        self._wallets = wallets
 
     async def accounts(self, _subject: str, _body: bytes) -> bytes:
         """All accounts."""
@@ -29,11 +31,12 @@ class AccountRequests:
     async def poll(self, _subject: str, _body: bytes) -> bytes:
         """Send what is in flight and walk the chain now; how many transactions were met."""
         await self._desk.send_due()
-        return msgspec.json.encode({"transactions": await self._desk.look()})
+        return msgspec.json.encode(Polled(transactions=await self._desk.look()))
 
     async def reconcile(self, _subject: str, _body: bytes) -> bytes:
-        """Compare record and venue now."""
+        """Compare record and venue now, and count the wallets."""
         await self._desk.look(reconcile=True)
+        await self._wallets.try_count()
         return msgspec.json.encode([account_view(state) for state in self._machine.accounts()])
 
 

@@ -6,7 +6,6 @@ import asyncio
 import math
 from contextlib import AsyncExitStack
 
-from gridkeeper_core.names import query_subject
 from gridkeeper_core.orders.machine import ExecutionMachine
 from gridkeeper_core.venue.records import Roll
 from gridkeeper_drift.opening import AccountConfig, drift_venue
@@ -14,6 +13,7 @@ from gridkeeper_drift.venue import DriftVenue
 from gridkeeper_execution.chain_desk import ChainDesk
 from gridkeeper_execution.config import SERVICE, ExecutionSettings
 from gridkeeper_execution.handlers import AccountRequests
+from gridkeeper_execution.wallets import WalletDesk
 from gridkeeper_shell.commands import command_handler
 from gridkeeper_shell.shell import Shell, Task, live
 
@@ -50,13 +50,15 @@ async def _prepare(
     settings: ExecutionSettings, shell: Shell, machine: ExecutionMachine, desk: ChainDesk, venue: DriftVenue
 ) -> list[Task]:
     desk.begin()
-    requests = AccountRequests(machine, desk)
+    wallets = WalletDesk(venue, machine, shell.processor, shell.now_ns, shell.log)
+    requests = AccountRequests(machine, desk, wallets)
     await shell.serve(f"cmd.{settings.shard}.account.*.*", command_handler(shell, "account"))
-    for what in ("accounts", "markets", "poll", "reconcile"):
-        await shell.serve(query_subject(settings.shard, SERVICE, what), getattr(requests, what))
+    await shell.serve_queries(requests)
 
     async def work() -> None:
         symbols = settings.symbols()
+        # Before anything is paid: what comes before the first count cannot be told apart.
+        await wallets.try_count()
         await desk.until_booted(symbols)
         if settings.on_request:
             return
@@ -64,6 +66,7 @@ async def _prepare(
             group.create_task(desk.keep_sending())
             group.create_task(desk.keep_looking())
             group.create_task(desk.keep_reading_markets(symbols))
+            group.create_task(wallets.keep_counting())
             group.create_task(venue.hints(desk.look_soon).run())
 
     return [work, venue.sender.keep_ready]

@@ -19,7 +19,7 @@ class BooksRequests:
         self._machine = machine
 
     async def books(self, _subject: str, body: bytes) -> bytes:
-        """A list of `ledger.views.GridView`: of one grid, or of all (stopped ones too) when the id is empty.
+        """A list of `ledger.views.GridBooksView`: of one grid, or of all (stopped ones too) when the id is empty.
 
         Raises GridkeeperError GRID_UNKNOWN, BAD_USAGE.
         """
@@ -29,7 +29,7 @@ class BooksRequests:
         return msgspec.json.encode([grid_view(state, grid_id) for grid_id in ids])
 
     async def account(self, _subject: str, body: bytes) -> bytes:
-        """The `ledger.views.AccountView` of an account; the id is its alias.
+        """The `ledger.views.AccountBooksView` of an account; the id is its alias.
 
         Raises GridkeeperError ACCOUNT_UNKNOWN, BAD_USAGE.
         """

@@ -16,7 +16,11 @@ RESIDUAL = Gauge(
     "gridkeeper_books_residual_quote", "Equity by the venue less equity from events, at the last proof.", ["account"]
 )
 PROVEN_SLOT = Gauge("gridkeeper_books_proven_slot", "Slot of the last equity proof.", ["account"])
+SOL_RESIDUAL = Gauge(
+    "gridkeeper_books_residual_sol", "SOL of a wallet by the chain less what its transactions add up to.", ["wallet"]
+)
 _E6 = 1e6
+_LAMPORTS_PER_SOL = 1e9
 
 
 def measure(state: LedgerState) -> None:
@@ -38,3 +42,6 @@ def measure(state: LedgerState) -> None:
         if account.last_proof is not None:
             RESIDUAL.labels(alias).set(account.last_proof.residual_e6 / _E6)
             PROVEN_SLOT.labels(alias).set(account.last_proof.slot)
+    for wallet, books in state.wallets.items():
+        if books.last_proof is not None:
+            SOL_RESIDUAL.labels(wallet).set(books.last_proof.residual_lamports / _LAMPORTS_PER_SOL)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from gridkeeper_core.ledger.machine import LedgerMachine
-from gridkeeper_core.names import query_subject
 from gridkeeper_ledger.config import SERVICE, LedgerSettings
 from gridkeeper_ledger.handlers import BooksRequests
 from gridkeeper_ledger.metrics import measure
@@ -30,8 +29,7 @@ async def serve(settings: LedgerSettings, stop: asyncio.Event) -> None:
     requests = BooksRequests(machine)
 
     async def prepare() -> tuple[()]:
-        await shell.serve(query_subject(settings.shard, SERVICE, "books"), requests.books)
-        await shell.serve(query_subject(settings.shard, SERVICE, "account"), requests.account)
+        await shell.serve_queries(requests)
         return ()
 
     await live(shell, stop, prepare)

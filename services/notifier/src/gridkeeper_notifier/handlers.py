@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+import msgspec
+
 from gridkeeper_core.alerts.machine import NotifierMachine
 from gridkeeper_core.alerts.policy import Policy
 from gridkeeper_core.events import Digested, Sent
@@ -58,9 +60,9 @@ class Deliveries:
             if queue := self._queue_for(event):
                 queue.add(message_of(event))
 
-    def states(self) -> list[ChannelState]:
-        """How far each channel has got."""
-        return [queue.state() for queue in self._queues.values()]
+    async def channels(self, _subject: str, _body: bytes) -> bytes:
+        """Answers the query for a list of `ChannelState`: how far each channel has got."""
+        return msgspec.json.encode([queue.state() for queue in self._queues.values()])
 
     def measure(self) -> None:
         """Tell the metrics how much waits."""

@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
-import msgspec
-
-from gridkeeper_bus.requests import Handler
 from gridkeeper_core.alerts.machine import NotifierMachine
-from gridkeeper_core.names import command_subject, query_subject
+from gridkeeper_core.names import command_subject
 from gridkeeper_notifier.adapters.alertmanager import AlertmanagerListener
 from gridkeeper_notifier.adapters.apprise_channel import AppriseChannel
 from gridkeeper_notifier.adapters.memory import FileMemory
@@ -42,7 +39,7 @@ async def serve(settings: NotifierSettings, stop: asyncio.Event) -> None:
 
         async def prepare() -> list[Task]:
             await shell.serve(command_subject(settings.shard, "alert", "*", "*"), command_handler(shell, "alert"))
-            await shell.serve(query_subject(settings.shard, SERVICE, "channels"), _channel_states(deliveries))
+            await shell.serve_queries(deliveries)
             return [deliveries.run, *_listening(shell, settings)]
 
         await live(shell, stop, prepare)
@@ -53,13 +50,6 @@ def _listening(shell: Shell, settings: NotifierSettings) -> list[Task]:
         return []
     listener = AlertmanagerListener(shell.processor.submit, shell.now_ns, silent_after_s=settings.alertmanager_silent_s)
     return [lambda: listener.serve(settings.alerts_host, settings.alerts_port)]
-
-
-def _channel_states(deliveries: Deliveries) -> Handler:
-    async def answer(_subject: str, _body: bytes) -> bytes:
-        return msgspec.json.encode(deliveries.states())
-
-    return answer
 
 
 async def _channel(name: str, settings: NotifierSettings, stack: AsyncExitStack) -> Channel:

@@ -34,7 +34,7 @@ class GridRequests:
         price = self._machine.newest_price(grid.config.market)
         return msgspec.json.encode(grid_detail(grid, price, self._clock()))
 
-    async def edit_plan(self, _subject: str, body: bytes) -> bytes:
+    async def edit(self, _subject: str, body: bytes) -> bytes:
         """What an edit would do. Raises GridkeeperError GRID_UNKNOWN, GRID_STATE and what the edit itself raises."""
         asked = _EDIT_QUERY.decode(body)
         grid = self._machine.grid(asked.id)

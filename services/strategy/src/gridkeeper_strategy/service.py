@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from gridkeeper_core.grid.machine import StrategyMachine
-from gridkeeper_core.names import query_subject
 from gridkeeper_core.quiet import Band
 from gridkeeper_shell.commands import command_handler
 from gridkeeper_shell.shell import Shell, live
@@ -33,9 +32,7 @@ async def serve(settings: StrategySettings, stop: asyncio.Event) -> None:
 
     async def prepare() -> tuple[()]:
         await shell.serve(f"cmd.{settings.shard}.grid.*.*", command_handler(shell, "grid"))
-        await shell.serve(query_subject(settings.shard, SERVICE, "grids"), requests.grids)
-        await shell.serve(query_subject(settings.shard, SERVICE, "grid"), requests.grid)
-        await shell.serve(query_subject(settings.shard, SERVICE, "edit"), requests.edit_plan)
+        await shell.serve_queries(requests)
         return ()
 
     await live(shell, stop, prepare)

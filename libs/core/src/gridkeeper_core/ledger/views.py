@@ -17,7 +17,7 @@ from gridkeeper_core.ledger.state import LedgerState
 DIGEST_VERSION = 1
 
 
-class GridView(msgspec.Struct, frozen=True, kw_only=True):
+class GridBooksView(msgspec.Struct, frozen=True, kw_only=True):
     """A grid's books at a price. `lines` lead from grid profit to total PnL; a stopped grid has none."""
 
     grid_id: str
@@ -37,7 +37,7 @@ class HoldingView(msgspec.Struct, frozen=True, kw_only=True):
     quote_e6: int
 
 
-class AccountView(msgspec.Struct, frozen=True, kw_only=True):
+class AccountBooksView(msgspec.Struct, frozen=True, kw_only=True):
     """An account's books; `lines` add up to its equity at the oracle prices given."""
 
     alias: str
@@ -47,7 +47,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     last_proof: ProofChecked | None
 
 
-def grid_view(state: LedgerState, grid_id: str, price_e6: int | None = None) -> GridView:
+def grid_view(state: LedgerState, grid_id: str, price_e6: int | None = None) -> GridBooksView:
     """The grid's books at `price_e6`, else at the newest price, else at the price of the last mark or of the start.
 
     Raises GridkeeperError GRID_UNKNOWN.
@@ -57,14 +57,16 @@ def grid_view(state: LedgerState, grid_id: str, price_e6: int | None = None) -> 
         price = _first(price_e6, state.prices_e6.get(stopped.market), stopped.price_e6)
         result = result_at(stopped.sums, price)
         earned = state.performance[grid_id].earned(result.grid_profit_e6, result.total_pnl_e6, stopped.closed_ns)
-        return GridView(grid_id=grid_id, market=stopped.market, is_open=False, result=result, lines=(), earned=earned)
+        return GridBooksView(
+            grid_id=grid_id, market=stopped.market, is_open=False, result=result, lines=(), earned=earned
+        )
     books = state.grids.get(grid_id)
     if books is None:
         raise GridkeeperError("GRID_UNKNOWN", field="id", value=grid_id)
     last_mark = state.clocks[grid_id].price_e6
     price = _first(price_e6, state.price_of(grid_id), last_mark, books.opening.start_price_e6)
     result = result_at(books.sums, price)
-    return GridView(
+    return GridBooksView(
         grid_id=grid_id,
         market=books.opening.market,
         is_open=True,
@@ -76,13 +78,13 @@ def grid_view(state: LedgerState, grid_id: str, price_e6: int | None = None) -> 
     )
 
 
-def account_view(state: LedgerState, alias: str) -> AccountView:
+def account_view(state: LedgerState, alias: str) -> AccountBooksView:
     """The account's books at the newest prices. Raises GridkeeperError ACCOUNT_UNKNOWN."""
     books = state.accounts.get(alias)
     if books is None:
         raise GridkeeperError("ACCOUNT_UNKNOWN", field="account", value=alias)
     oracles = {index: state.prices_e6[symbol] for index, symbol in books.symbols.items() if symbol in state.prices_e6}
-    return AccountView(
+    return AccountBooksView(
         alias=alias,
         deposit_e6=books.deposit_e6,
         holdings=_holdings(books),

@@ -25,7 +25,9 @@ Take = Callable[[AlertReceived], Awaitable[object]]
 """Returns once the alert's outcome is committed."""
 
 
-class _Alert(msgspec.Struct, frozen=True, rename="camel"):
+class Alert(msgspec.Struct, frozen=True, rename="camel"):
+    """One alert of the webhook: `status` firing or resolved, `fingerprint` tells alerts apart."""
+
     status: str
     labels: dict[str, str]
     fingerprint: str
@@ -33,10 +35,10 @@ class _Alert(msgspec.Struct, frozen=True, rename="camel"):
     annotations: dict[str, str] = {}
 
 
-class _Notification(msgspec.Struct, frozen=True):
+class Notification(msgspec.Struct, frozen=True):
     """The webhook's body, version 4; fields that are not needed here are passed over."""
 
-    alerts: list[_Alert]
+    alerts: list[Alert]
 
 
 class AlertmanagerListener:
@@ -69,7 +71,7 @@ class AlertmanagerListener:
 
     async def _answer(self, request: web.Request) -> web.Response:
         try:
-            notification = msgspec.json.decode(await request.read(), type=_Notification)
+            notification = msgspec.json.decode(await request.read(), type=Notification)
         except msgspec.DecodeError as error:
             return web.json_response({"error": str(error)}, status=400)
         for alert in notification.alerts:
@@ -79,7 +81,7 @@ class AlertmanagerListener:
                 await self._take(self._input(alert))
         return web.json_response({})
 
-    def _input(self, alert: _Alert) -> AlertReceived:
+    def _input(self, alert: Alert) -> AlertReceived:
         labels = alert.labels
         name = labels.get("alertname", "")
         return AlertReceived(
