@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gridkeeper_bus.permissions import PRODUCERS, SERVICES, authorization, new_seed, public_key
-from gridkeeper_eventlog.roles import AUDITOR, new_password
+from gridkeeper_core.names import app_name
+from gridkeeper_eventlog.roles import new_password
+from gridkeeper_shell.provision import roles
 
 FOLDER = Path(__file__).parent / "secrets"
 DATABASE = "postgres:5432/gridkeeper"
@@ -27,11 +29,10 @@ def main() -> None:
     _put("nats_admin_url", f"nats://{ADMIN}:{admin}@nats:4222")
     owner = _kept("postgres_password", new_password)
     _put("postgres_admin_url", f"postgresql://{ADMIN}:{owner}@{DATABASE}")
-    roles = [f"{service}_0" for service in PRODUCERS]
-    passwords = {role: _kept(f"postgres_password_{role}", new_password) for role in (*roles, AUDITOR)}
+    passwords = {role: _kept(f"postgres_password_{role}", new_password) for role in roles(0)}
     _put("postgres_passwords.json", json.dumps(passwords))
     for service in PRODUCERS:
-        role = f"{service}_0"
+        role = app_name(service, 0)
         _put(f"postgres_url_{service}", f"postgresql://{role}:{passwords[role]}@{DATABASE}")
     if "--kubernetes" in sys.argv:
         sys.stdout.write("---\n".join(_kubernetes()))

@@ -6,9 +6,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support import recorded_data
 from support.servers import RunningNats, RunningPostgres, running_nats, running_postgres
+
+# How fast a busy machine is must not decide a test.
+settings.register_profile("gridkeeper", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gridkeeper")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,23 +11,12 @@ from click.testing import CliRunner, Result
 
 from gridkeeper_bus.connection import Bus
 from gridkeeper_cli.__main__ import cli
-from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.requests import AccountView
 from support.scripted_services import ScriptedServices
+from support.sol_perp import CENTS
 
 START_NS = 1_700_000_000 * 10**9
-SPEC = MarketSpec(
-    symbol="SOL-PERP",
-    venue="drift",
-    index=0,
-    tick_e6=10_000,
-    step_e9=10_000_000,
-    minimum_e9=10_000_000,
-    margin_ratio_initial_e4=1000,
-    margin_ratio_maintenance_e4=500,
-    maker_fee_e5=-20,
-    taker_fee_e5=100,
-)
+SPEC = CENTS
 ACCOUNT = AccountView(
     alias="main",
     phase="live",

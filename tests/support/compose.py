@@ -77,12 +77,6 @@ class Compose:
         """What the container has said."""
         return self._run("logs", service, within_s=60)
 
-    def in_image(self, service: str, code: str) -> str:
-        """What Python prints in a fresh container of a service's image."""
-        image = f"gridkeeper-{service}"
-        command = [self._engine, "run", "--rm", "--entrypoint", "python", image, "-c", code]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-
     def _run(self, *words: str, within_s: float) -> str:
         done = subprocess.run(
             [*self._command, *words], cwd=ROOT, env=self._env, capture_output=True, text=True, timeout=within_s

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +73,16 @@ class InMemorySandbox:
 class InMemoryTransport(httpx.AsyncBaseTransport):
     """Carries requests to an endpoint in the same process; time-outs count on the loop's clock.
 
-    `asked` keeps (seconds, method) of each request, `down` refuses every connection.
+    `asked` keeps (seconds, method) of each request, `down` refuses every connection. `answering_s` is what the endpoint
+    has really worked, and `on_request` hears of each method as it arrives.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self.asked: list[tuple[float, str]] = []
         self.down = False
+        self.answering_s = 0.0
+        self.on_request: Callable[[str], None] = lambda _: None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One request: it reaches the endpoint after half the latency, its answer comes after the other half."""
@@ -85,9 +90,13 @@ class InMemoryTransport(httpx.AsyncBaseTransport):
         if self.down:
             raise httpx.ConnectError("connection refused", request=request)
         body = await request.aread()
-        self.asked.append((now_s(), _method(body)))
+        method = _method(body)
+        self.on_request(method)
+        self.asked.append((now_s(), method))
         is_second = str(request.url).startswith(SECOND_URL)
+        began_s = time.perf_counter()
         reply = self._endpoint.answer(body) if is_second else self._endpoint.handle(body)
+        self.answering_s += time.perf_counter() - began_s
         await self._wait(request, LATENCY_S / 2 + reply.delay_ns / NS_PER_S)
         if reply.body is None:
             raise httpx.RemoteProtocolError("server disconnected without sending a response", request=request)

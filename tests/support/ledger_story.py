@@ -104,6 +104,23 @@ def reverted(record: int) -> FillReverted:
     )
 
 
+def taken_back(fill: OrderFilled) -> FillReverted:
+    """This fill is gone; its amounts are told, as execution tells them."""
+    return FillReverted(
+        intent_id=fill.intent_id,
+        market_index=fill.market_index,
+        fill_record_id=fill.fill_record_id,
+        signature=fill.signature,
+        attempt=fill.attempt,
+        order_id=fill.order_id,
+        cell=fill.cell,
+        side=fill.side,
+        base_e9=fill.base_e9,
+        quote_e6=fill.quote_e6,
+        fee_e6=fill.fee_e6,
+    )
+
+
 def funding(quote_e6: int, slot: int) -> FundingPaid:
     """A funding payment in a transaction of its own."""
     return FundingPaid(

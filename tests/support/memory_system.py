@@ -85,8 +85,16 @@ class MemorySystem:
     `at` is called with the name of each step execution is about to take, and may raise CrashError.
     """
 
-    def __init__(self, chain: InMemorySandbox, log: MemoryLog, *, at: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        chain: InMemorySandbox,
+        log: MemoryLog,
+        *,
+        at: Callable[[str], None] = lambda _: None,
+        reconcile_s: float = 20.0,
+    ) -> None:
         self.chain = chain
+        self.reconcile_s = reconcile_s
         self.log = log
         self.at = at
         self.deaths = 0
@@ -105,7 +113,7 @@ class MemorySystem:
         )
         self.venue = DriftVenue(rpc, [Account(ALIAS, KEYPAIR.pubkey(), 0, Signer(KEYPAIR))])
         rules = {ALIAS: AccountRules(watches_sol=True)}
-        self.desk = ChainDesk(self.venue, rules, poll_s=1.0, reconcile_s=20.0)
+        self.desk = ChainDesk(self.venue, rules, poll_s=1.0, reconcile_s=self.reconcile_s)
         self.execution = ExecutionMachine(self._sign, rules)
         self.strategy = StrategyMachine()
         self.ledger = LedgerMachine()

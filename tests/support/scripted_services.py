@@ -14,7 +14,15 @@ from gridkeeper_core.events import Fact
 from gridkeeper_core.ledger import views as ledger
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.record import Recorded, encode, topic_of
-from gridkeeper_core.requests import AccountView, CommandReply, CommandRequest, EditView, GridDetail, GridQuery
+from gridkeeper_core.requests import (
+    AccountView,
+    CommandReply,
+    CommandRequest,
+    EditView,
+    FundingView,
+    GridDetail,
+    GridQuery,
+)
 
 Reaction = Callable[[str, CommandRequest], Awaitable[None]]
 
@@ -27,11 +35,13 @@ class ScriptedServices:
         self.edit_plans: dict[str, EditView] = {}
         self.accounts: list[AccountView] = []
         self.markets: list[MarketSpec] = []
+        self.funding: list[FundingView] = []
         self.books: dict[str, ledger.GridBooksView] = {}
         self.account_books: dict[str, ledger.AccountBooksView] = {}
         self.commands: list[tuple[str, CommandRequest]] = []
         self.refusal: GridkeeperError | None = None
         self.reaction: Reaction | None = None
+        self.topics: tuple[str, ...] = ()
         self._bus = bus
         self._servers: list[RequestServer] = []
         self._versions: dict[str, int] = {}
@@ -71,7 +81,7 @@ class ScriptedServices:
         if self.reaction is not None:
             await self.reaction(subject, asked)
         _, _, kind, name, verb = subject.split(".")
-        reply = CommandReply(stream=names.stream(kind, name), version=1, topics=(f"{kind}.{verb}",))
+        reply = CommandReply(stream=names.stream(kind, name), version=1, topics=self.topics or (f"{kind}.{verb}",))
         return msgspec.json.encode(reply)
 
     async def _answer(self, subject: str, body: bytes) -> bytes:
@@ -85,6 +95,8 @@ class ScriptedServices:
                 return msgspec.json.encode(_known(self.edit_plans, about, "GRID_UNKNOWN"))
             case "execution.accounts":
                 return msgspec.json.encode(self.accounts)
+            case "execution.funding":
+                return msgspec.json.encode(self.funding)
             case "execution.markets":
                 return msgspec.json.encode(self.markets)
             case "ledger.books":

@@ -14,21 +14,11 @@ from gridkeeper_core.record import Recorded
 from gridkeeper_core.units import E6, E9, NS_PER_S
 from gridkeeper_core.venue.state import FillRules, MarketRules
 from gridkeeper_lab.engine import Lab
+from support.sol_perp import CENTS
 
 MARKET = "SOL-PERP"
 START_NS = 1_700_000_000 * NS_PER_S
-SPEC = MarketSpec(
-    symbol=MARKET,
-    venue="drift",
-    index=0,
-    tick_e6=10_000,
-    step_e9=E9 // 100,
-    minimum_e9=E9 // 100,
-    margin_ratio_initial_e4=1_000,
-    margin_ratio_maintenance_e4=500,
-    maker_fee_e5=-20,
-    taker_fee_e5=100,
-)
+SPEC = CENTS
 
 
 def config(**changes: object) -> GridConfig:

@@ -5,27 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from gridkeeper_core.events import PostOnly, Side
-from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.venue.model import VenueModel
 from gridkeeper_core.venue.records import PlaceOrder, Roll
 from gridkeeper_core.venue.state import FillRules, MarketRules
+from support.sol_perp import SOL_PERP
 
 SOL = 10**9
 USD = 10**6
 START_NS = 1_700_000_000 * 10**9
-SPEC = MarketSpec(
-    symbol="SOL-PERP",
-    venue="drift",
-    index=0,
-    tick_e6=100,
-    step_e9=10_000_000,
-    minimum_e9=10_000_000,
-    margin_ratio_initial_e4=1000,
-    margin_ratio_maintenance_e4=500,
-    maker_fee_e5=-20,
-    taker_fee_e5=100,
-)
+SPEC = SOL_PERP
 
 
 def order(side: Side, price: str, size_e9: int = SOL // 10, *, post_only: PostOnly = "must", **more: Any) -> PlaceOrder:

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ import msgspec
 
 from gridkeeper_bus.connection import connect
 from gridkeeper_bus.requests import request
+from gridkeeper_cli.account_file import read_account
 from gridkeeper_cli.child_plan import SERVICES
 from gridkeeper_cli.readiness import unready_reasons
 from gridkeeper_core.errors import GridkeeperError
@@ -110,12 +110,13 @@ class WholeSystem:
         answer = self.ask("query.0.strategy.grid", msgspec.json.encode(GridQuery(id=grid_id)))
         return msgspec.json.decode(answer, type=GridDetail)
 
-    def account(self) -> AccountView:
-        """The account as execution sees it now."""
+    def account(self, alias: str = "main") -> AccountView:
+        """An account as execution sees it now."""
         accounts = msgspec.json.decode(self.ask("query.0.execution.accounts"), type=list[AccountView])
-        if not accounts:
-            raise GridkeeperError("ACCOUNT_UNKNOWN", detail="Execution has not met its account yet.")
-        return accounts[0]
+        for account in accounts:
+            if account.alias == alias:
+                return account
+        raise GridkeeperError("ACCOUNT_UNKNOWN", detail="Execution has not met its account yet.")
 
     def unready(self) -> dict[str, list[str]]:
         """Why services cannot be worked with, by service; empty when all can."""
@@ -127,19 +128,19 @@ class WholeSystem:
         told = {name: why for name, why in zip(services, asyncio.run(ask()), strict=True) if why}
         return told | {name: ["It does not run."] for name in SERVICES if name not in services}
 
-    def reconcile(self) -> AccountView:
+    def reconcile(self, alias: str = "main") -> AccountView:
         """Let execution compare record and venue now."""
-        answer = self.ask("query.0.execution.reconcile")
-        return msgspec.json.decode(answer, type=list[AccountView])[0]
+        self.ask("query.0.execution.reconcile")
+        return self.account(alias)
 
-    def venue_account(self) -> VenueAccount:
-        """The account as the chain has it, read without Gridkeeper's services."""
-        entry = tomllib.loads((self.data_dir / "gridkeeper.toml").read_text())["accounts"]["main"]
-        config = AccountConfig("main", entry["authority"], entry.get("sub_account", 0), entry["signer"], owner_key=True)
+    def venue_account(self, alias: str = "main") -> VenueAccount:
+        """An account as the chain has it, read without Gridkeeper's services."""
+        entry = read_account(self.data_dir, None, alias)
+        config = AccountConfig(alias, entry.authority, entry.sub_account, entry.signer, owner_key=True)
 
         async def read() -> VenueAccount:
             async with drift_venue(self.run_file.rpc_url, [config]) as venue:
-                return (await venue.read_accounts())["main"]
+                return (await venue.read_accounts())[alias]
 
         return asyncio.run(read())
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import tomllib
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 
+from gridkeeper_cli.account_file import read_account
 from gridkeeper_core import events as e
 from gridkeeper_drift.keys import make_key_file
 from gridkeeper_drift.opening import AccountConfig, drift_venue
@@ -165,8 +166,8 @@ def test_a_partial_fill_and_then_a_cancel_lose_no_inventory(tmp_path: Path) -> N
 
 
 def account_entry(system: WholeSystem) -> dict[str, Any]:
-    """The account as the configuration file has it."""
-    entry: dict[str, Any] = tomllib.loads((system.data_dir / "gridkeeper.toml").read_text())["accounts"]["main"]
+    """The account as the configuration file has it, with where its key is."""
+    entry: dict[str, Any] = msgspec.to_builtins(read_account(system.data_dir, None, "main"))
     return entry
 
 

@@ -16,6 +16,7 @@ import pytest
 import support
 from gridkeeper_core import events as e
 from gridkeeper_core.record import Recorded
+from support.fine_grid import assert_no_fill_is_lost, fine_grid_in, pause
 from support.order_log import OrderLog
 from support.whole_system import WholeSystem, running
 
@@ -33,20 +34,6 @@ EXECUTION = {
 }
 LEDGER = {"book": '"ledger.fill_booked.v1"'}
 LIVE_ORDERS = 16
-GRID = f"""
-[grid]
-id = "example"
-market = "SOL-PERP"
-lower = "145"
-upper = "155"
-intervals = 100
-spacing = "arithmetic"
-size = {{ base = "0.1" }}
-leverage = "3"
-
-[window]
-live_orders = {LIVE_ORDERS}
-"""
 
 
 class Ordeal(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,10 +47,7 @@ class Ordeal(msgspec.Struct, frozen=True, kw_only=True):
 @pytest.fixture(scope="module")
 def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ordeal]:
     """A fine grid on the demo's market; execution and ledger die at one point after the other, then all is paused."""
-    data_dir = tmp_path_factory.mktemp("crash-points") / "data"
-    (data_dir / "grids").mkdir(parents=True, mode=0o700)
-    data_dir.chmod(0o700)
-    (data_dir / "grids" / "example.toml").write_text(GRID)
+    data_dir = fine_grid_in(tmp_path_factory.mktemp("crash-points") / "data", live_orders=LIVE_ORDERS)
     ended: dict[str, int] = {}
     with running(data_dir) as system:
         system.until(lambda: system.grid("example").view.fills >= 1, within_s=90)
@@ -75,10 +59,7 @@ def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ordeal]:
             system.until(lambda: not system.unready(), within_s=30)
         fills = system.grid("example").view.fills
         system.until(lambda: system.grid("example").view.fills > fills, within_s=30)
-        said = ("--yes", "--author", "ann", "--reason", "a test")
-        code, answer = system.command("grid", "pause", "example", *said)
-        assert code == 0, answer
-        system.until(lambda: _is_at_rest(system), within_s=30)
+        pause(system)
         system.reconcile()
         yield Ordeal(system=system, ended=ended, events=system.events())
 
@@ -99,15 +80,7 @@ def test_a_crash_between_submit_and_save_leaves_no_orphan_and_no_duplicate(ordea
 
 
 def test_no_fill_is_lost(ordeal: Ordeal) -> None:
-    system, log = ordeal.system, OrderLog(ordeal.events)
-    account, venue = system.reconcile(), system.venue_account()
-    assert (account.phase, account.differs, account.open_orders) == ("live", False, 0)
-    ours, theirs = account.positions[0], venue.positions[0]
-    assert (ours.base_e9, ours.quote_asset_e6) == (theirs.base_e9, theirs.quote_asset_e6)
-    assert (ours.quote_entry_e6, ours.quote_break_even_e6) == (theirs.quote_entry_e6, theirs.quote_break_even_e6)
-    assert venue.orders == ()
-    assert log.position_e9 == theirs.base_e9
-    assert system.grid("example").view.position_e9 == theirs.base_e9
+    assert_no_fill_is_lost(ordeal.system, OrderLog(ordeal.events))
 
 
 def test_the_record_verifies_and_replays_to_the_running_state(ordeal: Ordeal) -> None:
@@ -143,8 +116,3 @@ def _dies(system: WholeSystem, environment: dict[str, str], service: str, point:
         copy.kill()
         copy.wait()
         raise AssertionError(f"{point} was not reached\n{log.read_text()[-2_000:]}\n{system.story()}") from None
-
-
-def _is_at_rest(system: WholeSystem) -> bool:
-    account = system.account()
-    return not account.in_flight and not account.open_orders and not system.grid("example").orders

@@ -15,6 +15,7 @@ import pytest
 
 from gridkeeper_core import events as e
 from gridkeeper_core.record import Recorded
+from support.fine_grid import SAID, assert_no_fill_is_lost, fine_grid_in, pause
 from support.order_log import OrderLog
 from support.whole_system import WholeSystem, running
 
@@ -25,20 +26,6 @@ VICTIMS = ("strategy", "execution", "ledger", "notifier", "price_feed", "sandbox
 TWICE = ("strategy", "execution")
 IN_FLIGHT = "execution, its transaction sent"
 LIVE_ORDERS = 24
-GRID = f"""
-[grid]
-id = "example"
-market = "SOL-PERP"
-lower = "145"
-upper = "155"
-intervals = 100
-spacing = "arithmetic"
-size = {{ base = "0.1" }}
-leverage = "3"
-
-[window]
-live_orders = {LIVE_ORDERS}
-"""
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,10 +50,7 @@ class Ordeal(msgspec.Struct, frozen=True, kw_only=True):
 @pytest.fixture(scope="module")
 def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ordeal]:
     """A fine grid on the demo's market; kills, a second copy, Ctrl-C and a new start; then the grid is paused."""
-    data_dir = tmp_path_factory.mktemp("kills") / "data"
-    (data_dir / "grids").mkdir(parents=True, mode=0o700)
-    data_dir.chmod(0o700)
-    (data_dir / "grids" / "example.toml").write_text(GRID)
+    data_dir = fine_grid_in(tmp_path_factory.mktemp("kills") / "data", live_orders=LIVE_ORDERS)
     recoveries: dict[str, Recovery] = {}
     with running(data_dir) as system:
         system.until(lambda: _fills(system) >= 2, within_s=90)
@@ -80,9 +64,7 @@ def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ordeal]:
     with running(data_dir) as system:
         began_s = time.monotonic()
         recoveries["stop"] = _recovered(system, fills, began_s)
-        code, answer = system.command("grid", "pause", "example", "--yes", "--author", "ann", "--reason", "a test")
-        assert code == 0, answer
-        system.until(lambda: _is_at_rest(system), within_s=30)
+        pause(system)
         system.reconcile()
         yield Ordeal(system=system, recoveries=recoveries, events=system.events())
 
@@ -127,19 +109,11 @@ def test_no_order_is_placed_twice_and_no_fill_is_booked_twice(ordeal: Ordeal) ->
 
 
 def test_no_fill_is_lost(ordeal: Ordeal) -> None:
-    system, log = ordeal.system, OrderLog(ordeal.events)
-    account, venue = system.reconcile(), system.venue_account()
-    assert (account.phase, account.differs, account.open_orders) == ("live", False, 0)
-    ours, theirs = account.positions[0], venue.positions[0]
-    assert (ours.base_e9, ours.quote_asset_e6) == (theirs.base_e9, theirs.quote_asset_e6)
-    assert (ours.quote_entry_e6, ours.quote_break_even_e6) == (theirs.quote_entry_e6, theirs.quote_break_even_e6)
-    assert account.deposit_e6 == venue.deposit_e6
-    assert venue.orders == ()
-    assert log.position_e9 == theirs.base_e9
-    assert system.grid("example").view.position_e9 == theirs.base_e9
-    code, books = system.command("ledger", "show", "example")
+    log = OrderLog(ordeal.events)
+    venue = assert_no_fill_is_lost(ordeal.system, log)
+    code, books = ordeal.system.command("ledger", "show", "example")
     assert code == 0, books
-    assert round(float(books["grid"]["position"]) * 10**9) == theirs.base_e9
+    assert round(float(books["grid"]["position"]) * 10**9) == venue.positions[0].base_e9
     assert books["grid"]["fills"] == len(log.fills)
 
 
@@ -161,14 +135,12 @@ def _killed(system: WholeSystem, victim: str) -> Recovery:
 
 def _killed_in_flight(system: WholeSystem) -> Recovery:
     """Killed between sending orders and hearing of them: they land while nobody is there, and are met at the boot."""
-    said = ("example", "--yes", "--author", "ann", "--reason", "a test")
-    assert system.command("grid", "pause", *said)[0] == 0
-    system.until(lambda: _is_at_rest(system), within_s=30)
+    pause(system)
     scenario = system.data_dir / "late.toml"
     scenario.write_text('[[fault]]\nkind = "late-transaction"\ndelay_ms = 6000\n')
     assert system.command("sandbox", "faults", "set", str(scenario))[0] == 0
     fills, pid = _fills(system), system.pid("execution")
-    assert system.command("grid", "resume", "--no-wait", *said)[0] == 0
+    assert system.command("grid", "resume", "example", "--no-wait", *SAID)[0] == 0
     system.until(lambda: system.account().in_flight, within_s=30, every_s=0.05)
     began_s = time.monotonic()
     system.kill("execution")
@@ -219,8 +191,3 @@ def _copy_of(system: WholeSystem, service: str, pid: int) -> Iterator[tuple[subp
 def _fills(system: WholeSystem) -> int:
     """How often the grid was filled, as soon as strategy can be asked."""
     return system.until(lambda: [system.grid("example").view.fills], within_s=READY_WITHIN_S)[0]
-
-
-def _is_at_rest(system: WholeSystem) -> bool:
-    account = system.account()
-    return not account.in_flight and not account.open_orders and not system.grid("example").orders

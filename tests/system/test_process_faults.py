@@ -1,4 +1,4 @@
-"""The whole system on a chain that misbehaves by a scenario file: afterwards books equal the venue, or say why not.
+"""The whole system on a chain that misbehaves by a scenario file: then the window is live and books equal the venue.
 
 One scenario by default; `--fault-scenarios 10` runs ten, each of them seeded and so repeatable.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gridkeeper_core import events as e
+from support.fine_grid import fine_grid_in
 from support.order_log import OrderLog
 from support.whole_system import WholeSystem, running
 
@@ -18,6 +19,11 @@ pytestmark = pytest.mark.system
 
 TROUBLE_S = 25
 SETTLES_WITHIN_S = 120
+"""After the last fault: a blockhash lives for a minute, and what a fork undid is believed when finality passed it."""
+LIVE_WITHIN_S = 60
+"""After a person has adopted, and for the orders of a market that moves on."""
+LIVE_AT_LEAST = 6
+"""Of the twelve that the grid keeps live: near its edges there are fewer."""
 SAID = ("--yes", "--author", "ann", "--reason", "a rehearsal")
 KINDS = (
     'kind = "fork"\nmethod = "keepers"\nshare = 0.2\ndelay_ms = 2000',
@@ -36,20 +42,6 @@ KINDS = (
 )
 MAY_NEED_A_PERSON = ("fork", "truncated-logs")
 """What was confirmed and then undone, and records that were cut, can leave more than one possibility."""
-GRID = """
-[grid]
-id = "example"
-market = "SOL-PERP"
-lower = "145"
-upper = "155"
-intervals = 60
-spacing = "arithmetic"
-size = { base = "0.1" }
-leverage = "3"
-
-[window]
-live_orders = 12
-"""
 
 
 def scenario_of(seed: int) -> str:
@@ -63,11 +55,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def test_after_a_scenario_books_equal_the_venue_or_a_person_is_told_and_adopts(tmp_path: Path, seed: int) -> None:
-    data_dir, scenario = tmp_path / "data", tmp_path / "storm.toml"
+    data_dir = fine_grid_in(tmp_path / "data", intervals=60, live_orders=12)
+    scenario = tmp_path / "storm.toml"
     scenario.write_text(scenario_of(seed))
-    (data_dir / "grids").mkdir(parents=True, mode=0o700)
-    data_dir.chmod(0o700)
-    (data_dir / "grids" / "example.toml").write_text(GRID)
     with running(data_dir, "--scenario", str(scenario)) as system:
         system.until(lambda: system.grid("example").view.fills >= 1, within_s=120)
         _for_a_while(system)
@@ -79,6 +69,8 @@ def test_after_a_scenario_books_equal_the_venue_or_a_person_is_told_and_adopts(t
             account = system.account()
             assert account.differences or account.guards or account.foreign_orders, account
             _adopted(system)
+            system.until(lambda: _is_well(system), within_s=LIVE_WITHIN_S, every_s=1)
+        system.until(lambda: _window_is_live(system), within_s=LIVE_WITHIN_S)
         assert system.exits() == []
         _agrees(system)
         log = OrderLog(
@@ -93,7 +85,7 @@ def test_after_a_scenario_books_equal_the_venue_or_a_person_is_told_and_adopts(t
 
 def _for_a_while(system: WholeSystem) -> None:
     """Trouble lasts this long, measured on the chain's own slots of 0.4 s."""
-    first = system.venue_account().slot
+    first = system.until(lambda: system.venue_account().slot, within_s=4 * TROUBLE_S)
     system.until(lambda: system.venue_account().slot > first + TROUBLE_S * 5 // 2, within_s=4 * TROUBLE_S, every_s=1)
 
 
@@ -115,6 +107,13 @@ def _is_well(system: WholeSystem) -> bool:
         and view.state == "open"
         and 0 < view.wanted_orders == account.open_orders
     )
+
+
+def _window_is_live(system: WholeSystem) -> bool:
+    """Whether the venue holds just what the grid wants, each order once, at its price and with its size."""
+    wanted = sorted((o.side, o.price_e6, o.size_e9, o.filled_e9) for o in system.grid("example").orders)
+    held = sorted((o.side, o.price_e6, o.size_e9, o.filled_e9) for o in system.venue_account().orders)
+    return len(wanted) >= LIVE_AT_LEAST and wanted == held
 
 
 def _adopted(system: WholeSystem) -> None:

@@ -12,8 +12,9 @@ from support.whole_system import command, running
 pytestmark = pytest.mark.system
 
 
-def test_a_system_is_restored_from_its_backup_and_trades_on(tmp_path: Path) -> None:
-    data_dir, file = tmp_path / "data", tmp_path / "backup.tar.gz"
+def test_a_system_is_restored_elsewhere_from_its_backup_and_trades_on(tmp_path: Path) -> None:
+    """Taken while everything trades; then the data directory is lost, its keys and the chain of the demo with it."""
+    data_dir, file, elsewhere = tmp_path / "data", tmp_path / "backup.tar.gz", tmp_path / "another" / "place"
     with running(data_dir) as system:
         before = system.until(lambda: fills(system.command("grid", "list")[1]), within_s=60)
         code, answer = system.command("backup", str(file))
@@ -21,10 +22,10 @@ def test_a_system_is_restored_from_its_backup_and_trades_on(tmp_path: Path) -> N
         assert answer["backup"]["events"] > 0
     shutil.rmtree(data_dir)
 
-    code, answer = command(data_dir, "restore", str(file))
+    code, answer = command(elsewhere, "restore", str(file))
     assert code == 0, answer
 
-    with running(data_dir) as system:
+    with running(elsewhere) as system:
         after = system.until(lambda: fills(system.command("grid", "list")[1]) > before, within_s=60)
         assert after
         for check in (("audit", "verify"), ("audit", "replay")):

@@ -18,21 +18,11 @@ from gridkeeper_lab.funding_file import read_funding
 from gridkeeper_lab.outcome import Outcome, outcome_of
 from gridkeeper_lab.tape import TapeSpec
 from support.recorded_data import recorded_folder
+from support.sol_perp import SOL_PERP
 
 DAY_BARS = 4 * 1440
 ENGINES: tuple[Engine, ...] = ("skipping", "plain")
-SPEC = MarketSpec(
-    symbol="SOL-PERP",
-    venue="drift",
-    index=0,
-    tick_e6=100,
-    step_e9=10_000_000,
-    minimum_e9=10_000_000,
-    margin_ratio_initial_e4=1000,
-    margin_ratio_maintenance_e4=500,
-    maker_fee_e5=-20,
-    taker_fee_e5=100,
-)
+SPEC = SOL_PERP
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -36,29 +38,20 @@ def busiest_second(asked: list[tuple[float, str]]) -> int:
 
 def test_fifty_accounts_stay_under_ten_requests_a_second_and_all_trade(tmp_path: Path) -> None:
     async def story() -> tuple[int, float, int, int]:
-        chain = InMemorySandbox(tmp_path / "chain")
-        try:
-            for owner in OWNERS:
-                chain.open_account(owner.keypair)
-            chain.price(150)
-            rpc = RpcClient(URL, commitment="confirmed", per_second=LIMIT, transport=chain.transport)
-            accounts = [Account(f"a{n}", owner.public_key, 0, owner) for n, owner in enumerate(OWNERS)]
-            async with DriftVenue(rpc, accounts, market_indexes=[0]) as venue:
-                await venue.prepare()
-                looking = asyncio.create_task(_look_for_ever(venue))
-                began_s = now_s()
-                signed = {alias: venue.sign(roll(alias)) for alias in venue.accounts}
-                await asyncio.gather(*(venue.send(one) for one in signed.values()))
-                sent_s = now_s() - began_s
-                flights = {one.signature: one.last_valid_block_height for one in signed.values()}
-                await _until_landed(venue, flights)
-                await asyncio.sleep(60)
-                looking.cancel()
-                found = await venue.read_accounts()
-                orders = sum(len(account.orders) for account in found.values())
-                return busiest_second(chain.transport.asked), sent_s, orders, rpc.endpoints[0].refused_for_load
-        finally:
-            chain.close()
+        async with _fifty(tmp_path) as (chain, rpc, venue):
+            await venue.prepare()
+            looking = asyncio.create_task(_look_for_ever(venue))
+            began_s = now_s()
+            signed = {alias: venue.sign(roll(alias)) for alias in venue.accounts}
+            await asyncio.gather(*(venue.send(one) for one in signed.values()))
+            sent_s = now_s() - began_s
+            flights = {one.signature: one.last_valid_block_height for one in signed.values()}
+            await _until_landed(venue, flights)
+            await asyncio.sleep(60)
+            looking.cancel()
+            found = await venue.read_accounts()
+            orders = sum(len(account.orders) for account in found.values())
+            return busiest_second(chain.transport.asked), sent_s, orders, rpc.endpoints[0].refused_for_load
 
     busiest, sent_s, orders, refused = run_simulated(story())
     assert (busiest <= LIMIT, orders, refused) == (True, ACCOUNTS, 0), busiest
@@ -68,20 +61,11 @@ def test_fifty_accounts_stay_under_ten_requests_a_second_and_all_trade(tmp_path:
 
 def test_fifty_idle_accounts_cost_two_requests_a_look(tmp_path: Path) -> None:
     async def story() -> int:
-        chain = InMemorySandbox(tmp_path / "chain")
-        try:
-            for owner in OWNERS:
-                chain.open_account(owner.keypair)
-            chain.price(150)
-            rpc = RpcClient(URL, commitment="confirmed", per_second=LIMIT, transport=chain.transport)
-            accounts = [Account(f"a{n}", owner.public_key, 0, owner) for n, owner in enumerate(OWNERS)]
-            async with DriftVenue(rpc, accounts, market_indexes=[0]) as venue:
-                await venue.poll()
-                before = len(chain.transport.asked)
-                assert set(await venue.read_accounts()) == {f"a{n}" for n in range(ACCOUNTS)}
-                return len(chain.transport.asked) - before
-        finally:
-            chain.close()
+        async with _fifty(tmp_path) as (chain, _, venue):
+            await venue.poll()
+            before = len(chain.transport.asked)
+            assert set(await venue.read_accounts()) == {f"a{n}" for n in range(ACCOUNTS)}
+            return len(chain.transport.asked) - before
 
     assert run_simulated(story()) == 2
 
@@ -99,6 +83,21 @@ def test_no_second_sees_more_than_the_rate_even_after_a_rest() -> None:
     times = run_simulated(story())
     assert busiest_second([(at, "") for at in times]) <= LIMIT
     assert all(later >= earlier for earlier, later in pairwise(times))
+
+
+@asynccontextmanager
+async def _fifty(folder: Path) -> AsyncIterator[tuple[InMemorySandbox, RpcClient, DriftVenue]]:
+    chain = InMemorySandbox(folder / "chain")
+    try:
+        for owner in OWNERS:
+            chain.open_account(owner.keypair)
+        chain.price(150)
+        rpc = RpcClient(URL, commitment="confirmed", per_second=LIMIT, transport=chain.transport)
+        accounts = [Account(f"a{n}", owner.public_key, 0, owner) for n, owner in enumerate(OWNERS)]
+        async with DriftVenue(rpc, accounts, market_indexes=[0]) as venue:
+            yield chain, rpc, venue
+    finally:
+        chain.close()
 
 
 async def _until_landed(venue: DriftVenue, flights: dict[str, int]) -> None:

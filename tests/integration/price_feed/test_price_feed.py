@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import signal
 import sys
@@ -23,9 +22,9 @@ from gridkeeper_bus.requests import RequestServer, request
 from gridkeeper_bus.streams import declare_all
 from gridkeeper_core.events import FeedLost, FeedStarted, PriceSegmentClosed
 from gridkeeper_core.prices.price import DECODER, Price
+from gridkeeper_core.prices.segment import segment_prices, segment_trouble
 from gridkeeper_core.quiet import TAPE_RUN_SUBJECT, Band, MarketRows, MarketTaken, Quiet, TapeState
 from gridkeeper_core.record import Recorded, decode
-from gridkeeper_price_feed.adapters.segments import read_segment
 from gridkeeper_price_feed.config import PREFIX
 from support.servers import eventually
 
@@ -154,7 +153,7 @@ async def test_a_synthetic_market_goes_on_at_the_next_row_after_it_was_stopped(
     assert [type(fact) for fact in facts] == [FeedStarted, PriceSegmentClosed, FeedLost] * 2
     assert {event.stream for event in ears.events} == {"prices:SOL-PERP"}
     segments = [fact for fact in facts if isinstance(fact, PriceSegmentClosed)]
-    assert [price for segment in segments for price in segment_prices(tmp_path, segment)] == before + ears.prices[
+    assert [price for segment in segments for price in prices_of(tmp_path, segment)] == before + ears.prices[
         len(before) + 1 :
     ]
 
@@ -179,7 +178,7 @@ async def test_after_a_kill_nothing_is_lost_and_no_number_means_two_prices(
     await eventually(lambda: any(isinstance(e.fact, FeedLost) and e.fact.reason == "stopped" for e in ears.events))
     segments = [event.fact for event in ears.events if isinstance(event.fact, PriceSegmentClosed)]
     assert all(after.first_seq == before.last_seq + 1 for before, after in pairwise(segments))
-    assert [p for segment in segments for p in segment_prices(tmp_path, segment)] == list(meant.values())
+    assert [p for segment in segments for p in prices_of(tmp_path, segment)] == list(meant.values())
     lost = [event.fact.reason for event in ears.events if isinstance(event.fact, FeedLost)]
     assert lost == ["ended without notice"] * 3 + ["stopped"]
 
@@ -311,9 +310,7 @@ class ScriptedWorld:
         return msgspec.json.encode(MarketTaken(last_seq=rows[-1].source_seq, records=0))
 
 
-def segment_prices(tmp_path: Path, segment: PriceSegmentClosed) -> list[Price]:
+def prices_of(tmp_path: Path, segment: PriceSegmentClosed) -> list[Price]:
     path = tmp_path / "data" / "prices" / SOL / segment.file
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == segment.sha256
-    prices = read_segment(path)
-    assert [price.source_seq for price in prices] == list(range(segment.first_seq, segment.last_seq + 1))
-    return prices
+    assert segment_trouble(segment, path.read_bytes()) == ""
+    return segment_prices(path.read_bytes())

@@ -17,11 +17,11 @@ from gridkeeper_core.ledger.marks import lines_at, result_at
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.units import E6, E9, NS_PER_S
 from gridkeeper_core.venue.state import FillRules
+from support.random_rows import amounts, fill_rules, paths, tell
 from support.story import Story
 
-paths = st.lists(st.integers(9_700, 11_300), min_size=1, max_size=40)
-amounts = st.lists(st.sampled_from([0.05, 0.3, 1.0, 5.0]), min_size=40, max_size=40)
-fill_rules = st.sampled_from([FillRules(model="touch"), FillRules(model="through"), FillRules(model="queue")])
+# The grid of 100 to 110, its stops, and more.
+rows = paths(9_700, 11_300)
 grids = st.fixed_dictionaries(
     {
         "direction": st.sampled_from(["neutral", "long", "short"]),
@@ -39,12 +39,6 @@ grids = st.fixed_dictionaries(
 )
 
 
-def told(story: Story, path: list[int], sizes: list[float]) -> None:
-    for tick, size in zip(path, sizes, strict=False):
-        story.price(tick / 100, size=size)
-        check(story)
-
-
 def check(story: Story) -> None:
     grid = story.grid
     account = story.lab.venue.read("main", "main")
@@ -59,16 +53,16 @@ def check(story: Story) -> None:
     assert story.facts(e.GridFaulted, e.VenueDiffers) == []
 
 
-@settings(max_examples=80, deadline=None)
-@given(grids, fill_rules, paths, amounts)
+@settings(max_examples=80)
+@given(grids, fill_rules, rows, amounts)
 def test_position_sides_and_levels_hold_after_every_row(
     changes: dict[str, Any], fills: FillRules, path: list[int], sizes: list[float]
 ) -> None:
-    told(Story(fills, **changes).opened_at(105.2), path, sizes)
+    tell(Story(fills, **changes).opened_at(105.2), path, sizes, check)
 
 
-@settings(max_examples=40, deadline=None)
-@given(grids, fill_rules, paths, amounts)
+@settings(max_examples=40)
+@given(grids, fill_rules, rows, amounts)
 def test_the_books_hold_the_position_and_their_lines_add_up(
     changes: dict[str, Any], fills: FillRules, path: list[int], sizes: list[float]
 ) -> None:
@@ -83,13 +77,13 @@ def test_the_books_hold_the_position_and_their_lines_add_up(
         assert sum(line.quote_e6 for line in lines_at(books, tick * 10_000)) == total_e6
 
 
-@settings(max_examples=40, deadline=None)
-@given(grids, fill_rules, paths, amounts)
+@settings(max_examples=40)
+@given(grids, fill_rules, rows, amounts)
 def test_a_fold_of_the_log_gives_the_grid_and_the_books_that_lived(
     changes: dict[str, Any], fills: FillRules, path: list[int], sizes: list[float]
 ) -> None:
     story = Story(fills, **changes).opened_at(105.2)
-    told(story, path, sizes)
+    tell(story, path, sizes, check)
     strategy, ledger = StrategyMachine(), LedgerMachine()
     for event in story.lab.log:
         kind = event.stream.partition(":")[0]
@@ -101,11 +95,11 @@ def test_a_fold_of_the_log_gives_the_grid_and_the_books_that_lived(
     assert ledger.digests() == story.lab.ledger.digests()
 
 
-@settings(max_examples=60, deadline=None)
-@given(grids, paths)
+@settings(max_examples=60)
+@given(grids, rows)
 def test_prices_inside_the_band_lead_to_nothing(changes: dict[str, Any], path: list[int]) -> None:
     story = Story(**changes).opened_at(105.2)
-    told(story, path, [1.0] * 40)
+    tell(story, path, [1.0] * 40, check)
     bands = story.lab.strategy.bands()
     if not bands:
         assert story.grid.status == "stopped", "only a grid that ended asks for no price"
@@ -122,11 +116,11 @@ def test_prices_inside_the_band_lead_to_nothing(changes: dict[str, Any], path: l
         assert d.facts == []
 
 
-@settings(max_examples=40, deadline=None)
-@given(grids, paths)
+@settings(max_examples=40)
+@given(grids, rows)
 def test_a_grid_that_ended_by_itself_says_why_and_holds_nothing(changes: dict[str, Any], path: list[int]) -> None:
     story = Story(**changes).opened_at(105.2)
-    told(story, path, [5.0] * 40)
+    tell(story, path, [5.0] * 40, check)
     for _ in range(4):
         story.price(105.2)
     if story.grid.status != "stopped":

@@ -18,11 +18,11 @@ from gridkeeper_core.orders.machine import ExecutionMachine
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.units import NS_PER_S
 from gridkeeper_core.venue.state import FillRules
+from support.random_rows import amounts, fill_rules, paths, tell
 from support.story import Story
 
-# Prices in ticks of 0.01 around the grid of 100 to 110, some of them outside.
-paths = st.lists(st.integers(9_900, 11_100), min_size=1, max_size=40)
-sizes = st.lists(st.sampled_from([0.05, 0.3, 0.7, 1.0, 5.0]), min_size=40, max_size=40)
+# Around the grid of 100 to 110, some of them outside.
+rows = paths(9_900, 11_100)
 grids = st.fixed_dictionaries(
     {
         "live_orders": st.integers(2, 28),
@@ -32,13 +32,6 @@ grids = st.fixed_dictionaries(
         "spacing": st.sampled_from(["arithmetic", "geometric"]),
     }
 )
-fill_rules = st.sampled_from([FillRules(model="touch"), FillRules(model="through"), FillRules(model="queue")])
-
-
-def told(story: Story, path: list[int], amounts: list[float]) -> None:
-    for tick, size in zip(path, amounts, strict=False):
-        story.price(tick / 100, size=size)
-        check(story)
 
 
 def check(story: Story) -> None:
@@ -53,16 +46,16 @@ def check(story: Story) -> None:
     assert story.lab.execution.account("main").in_flight is None
 
 
-@settings(max_examples=60, deadline=None)
-@given(grids, fill_rules, paths, sizes)
+@settings(max_examples=60)
+@given(grids, fill_rules, rows, amounts)
 def test_window_levels_and_position_hold_after_every_row(
-    changes: dict[str, Any], fills: FillRules, path: list[int], amounts: list[float]
+    changes: dict[str, Any], fills: FillRules, path: list[int], sizes: list[float]
 ) -> None:
-    told(Story(fills, **changes).opened_at(105.2), path, amounts)
+    tell(Story(fills, **changes).opened_at(105.2), path, sizes, check)
 
 
-@settings(max_examples=30, deadline=None)
-@given(paths)
+@settings(max_examples=30)
+@given(rows)
 def test_when_all_cells_are_full_or_empty_exactly_one_level_has_no_order(path: list[int]) -> None:
     story = Story(FillRules(model="touch"), live_orders=28).opened_at(105.2)
     for tick in path:
@@ -75,25 +68,25 @@ def test_when_all_cells_are_full_or_empty_exactly_one_level_has_no_order(path: l
     assert levels - orders <= {story.grid.levels_e6[gap] / 10**6}
 
 
-@settings(max_examples=30, deadline=None)
-@given(grids, fill_rules, paths, sizes)
+@settings(max_examples=30)
+@given(grids, fill_rules, rows, amounts)
 def test_record_and_venue_agree_to_the_unit_at_the_end(
-    changes: dict[str, Any], fills: FillRules, path: list[int], amounts: list[float]
+    changes: dict[str, Any], fills: FillRules, path: list[int], sizes: list[float]
 ) -> None:
     story = Story(fills, **changes).opened_at(105.2)
-    told(story, path, amounts)
+    tell(story, path, sizes, check)
     story.lab.reconcile()
     assert not story.lab.execution.account("main").differs
     assert story.facts(e.VenueDiffers, e.GridFaulted) == []
 
 
-@settings(max_examples=30, deadline=None)
-@given(grids, fill_rules, paths, sizes)
+@settings(max_examples=30)
+@given(grids, fill_rules, rows, amounts)
 def test_every_fill_is_counted_once_and_never_exceeds_its_order(
-    changes: dict[str, Any], fills: FillRules, path: list[int], amounts: list[float]
+    changes: dict[str, Any], fills: FillRules, path: list[int], sizes: list[float]
 ) -> None:
     story = Story(fills, **changes).opened_at(105.2)
-    told(story, path, amounts)
+    tell(story, path, sizes, check)
     filled: Counter[tuple[str, int]] = Counter()
     for fact in story.facts(e.OrderFilled):
         assert isinstance(fact, e.OrderFilled)
@@ -105,13 +98,13 @@ def test_every_fill_is_counted_once_and_never_exceeds_its_order(
             assert filled[closed.intent_id, closed.attempt] == closed.size_e9
 
 
-@settings(max_examples=25, deadline=None)
-@given(grids, fill_rules, paths, sizes)
+@settings(max_examples=25)
+@given(grids, fill_rules, rows, amounts)
 def test_a_fold_of_the_log_gives_the_state_that_lived(
-    changes: dict[str, Any], fills: FillRules, path: list[int], amounts: list[float]
+    changes: dict[str, Any], fills: FillRules, path: list[int], sizes: list[float]
 ) -> None:
     story = Story(fills, **changes).opened_at(105.2)
-    told(story, path, amounts)
+    tell(story, path, sizes, check)
     strategy, execution = StrategyMachine(), ExecutionMachine(lambda _: None)
     for event in story.lab.log:
         kind = event.stream.partition(":")[0]
@@ -124,24 +117,24 @@ def test_a_fold_of_the_log_gives_the_state_that_lived(
     assert strategy.grid("tale") == story.grid
 
 
-@settings(max_examples=25, deadline=None)
-@given(grids, paths)
+@settings(max_examples=25)
+@given(grids, rows)
 def test_equal_inputs_give_equal_events(changes: dict[str, Any], path: list[int]) -> None:
     logs = []
     for _ in range(2):
         story = Story(**changes).opened_at(105.2)
-        told(story, path, [1.0] * 40)
+        tell(story, path, [1.0] * 40, check)
         logs.append(story.lab.log)
     assert logs[0] == logs[1]
 
 
-@settings(max_examples=25, deadline=None)
-@given(grids, fill_rules, paths, sizes)
+@settings(max_examples=25)
+@given(grids, fill_rules, rows, amounts)
 def test_the_same_execution_events_again_change_nothing(
-    changes: dict[str, Any], fills: FillRules, path: list[int], amounts: list[float]
+    changes: dict[str, Any], fills: FillRules, path: list[int], sizes: list[float]
 ) -> None:
     story = Story(fills, **changes).opened_at(105.2)
-    told(story, path, amounts)
+    tell(story, path, sizes, check)
     before = story.grid
     closed = [event for event in story.lab.log if isinstance(event.fact, e.OrderClosed | e.OrderRefused)]
     live = {order.intent_id for order in before.orders.values()}
@@ -151,11 +144,11 @@ def test_the_same_execution_events_again_change_nothing(
     assert story.grid == before
 
 
-@settings(max_examples=40, deadline=None)
-@given(grids, paths)
+@settings(max_examples=40)
+@given(grids, rows)
 def test_prices_inside_the_band_lead_to_nothing(changes: dict[str, Any], path: list[int]) -> None:
     story = Story(**changes).opened_at(105.2)
-    told(story, path, [1.0] * 40)
+    tell(story, path, [1.0] * 40, check)
     low_e6, high_e6 = story.lab.strategy.bands()["SOL-PERP"]
     before = story.grid
     for offset in (1, (high_e6 - low_e6) // 2, high_e6 - low_e6 - 1):
@@ -172,8 +165,8 @@ def test_prices_inside_the_band_lead_to_nothing(changes: dict[str, Any], path: l
     assert story.grid == before
 
 
-@settings(max_examples=25, deadline=None)
-@given(paths, st.integers(1, 39))
+@settings(max_examples=25)
+@given(rows, st.integers(1, 39))
 def test_no_order_is_wanted_while_paused_and_the_grid_is_whole_after(path: list[int], at: int) -> None:
     story = Story().opened_at(105.2)
     for tick in path[:at]:

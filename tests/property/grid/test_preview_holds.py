@@ -16,19 +16,9 @@ from gridkeeper_core.grid.state import GridState
 from gridkeeper_core.grid.window import NO_CELLS, plan
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.units import E4, E6, E9
+from support.sol_perp import SOL_PERP
 
-SPEC = MarketSpec(
-    symbol="SOL-PERP",
-    venue="drift",
-    index=0,
-    tick_e6=100,
-    step_e9=10_000_000,
-    minimum_e9=10_000_000,
-    margin_ratio_initial_e4=1000,
-    margin_ratio_maintenance_e4=500,
-    maker_fee_e5=-20,
-    taker_fee_e5=100,
-)
+SPEC = SOL_PERP
 
 
 @st.composite

@@ -15,6 +15,7 @@ from gridkeeper_core.grid.machine import StrategyMachine
 from gridkeeper_core.inputs import CommandBody, EditGrid, FlagGrid, PauseGrid, ResumeGrid
 from gridkeeper_core.ledger.machine import LedgerMachine
 from gridkeeper_core.ledger.marks import lines_at, result_at
+from gridkeeper_core.orders.state import SLOTS
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.units import E6, E9, NS_PER_S
 from gridkeeper_core.venue.state import FillRules
@@ -52,6 +53,9 @@ changes = st.fixed_dictionaries(
         "upper_e6": st.sampled_from([108 * E6, 112 * E6, 110 * E6]),
         "intervals": st.sampled_from([4, 10, 13]),
         "size_base_e9": st.sampled_from([E9 // 2, E9, 2 * E9]),
+        "live_orders": st.integers(2, 27),
+        "reserve": st.integers(1, 5),
+        "stop_low_e6": st.sampled_from([90 * E6, None]),
     },
 )
 steps = st.lists(
@@ -108,12 +112,15 @@ def check(story: Story) -> None:
     assert all(0 <= held <= size for held, size in zip(grid.held_e9, grid.sizes_e9, strict=True))
     assert len(set(grid.names.all(len(grid.sizes_e9)))) == len(grid.sizes_e9) == len(grid.levels_e6) - 1
     assert sorted(grid.levels_e6) == list(grid.levels_e6)
-    prices = [price for _, price, _ in story.resting()]
+    # A stop rests beside the window as well, and has no price of its own.
+    prices = [price for _, price, _ in story.resting() if price]
     assert len(prices) == len(set(prices))
     # The one order that reduces belongs to no level: it rests in the reserve, not in the window.
     reducing = sum(order.kind == "flatten" for order in grid.orders.values())
     assert reducing <= 1
     assert len(prices) <= grid.config.live_orders + reducing
+    if grid.status == "open":
+        check_slots(story)
     venue = story.lab.venue.read("main", "main")
     assert grid.position_e9 == (venue.positions[0].base_e9 if venue.positions else 0)
     assert story.facts(e.GridFaulted, e.VenueDiffers) == []
@@ -125,7 +132,18 @@ def check(story: Story) -> None:
         assert sum(line.quote_e6 for line in lines_at(books, 105 * E6)) == result.total_pnl_e6
 
 
-@settings(max_examples=120, deadline=None)
+def check_slots(story: Story) -> None:
+    """The account keeps for the grid what its settings need, or more as long as orders are in it; never too little."""
+    grid, account = story.grid, story.lab.execution.account("main")
+    reserved = account.reservations["tale"]
+    assert (reserved.slots, reserved.leverage_e4) == (grid.slots, grid.config.leverage_e4)
+    assert len(account.attempts) + len(account.queued) <= reserved.slots <= SLOTS
+    assert grid.config.order_slots <= grid.slots
+    assert grid.slots == grid.config.order_slots or len(grid.orders) > grid.config.order_slots
+    assert grid.pending is None
+
+
+@settings(max_examples=120)
 @given(grids, trails, fill_rules, steps)
 def test_position_cells_and_books_agree_through_every_change_of_the_levels(
     grid: dict[str, Any], trail: dict[str, int], fills: FillRules, path: list[tuple[Any, ...]]
@@ -137,7 +155,7 @@ def test_position_cells_and_books_agree_through_every_change_of_the_levels(
     assert not story.lab.execution.account("main").differs
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(grids, trails, fill_rules, steps)
 def test_the_log_alone_gives_state_and_books_and_no_pause_saw_a_new_order(
     grid: dict[str, Any], trail: dict[str, int], fills: FillRules, path: list[tuple[Any, ...]]
@@ -165,7 +183,7 @@ def check_wanted(strategy: StrategyMachine, fact: e.Fact) -> None:
         assert {want.kind for want in fact.wanted} <= {"entry", "flatten", "stop-low", "stop-high", "take-profit"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(grids, trails, steps)
 def test_prices_inside_the_band_lead_to_nothing_under_these_rules_too(
     grid: dict[str, Any], trail: dict[str, int], path: list[tuple[Any, ...]]
@@ -187,7 +205,7 @@ def test_prices_inside_the_band_lead_to_nothing_under_these_rules_too(
         assert d.facts == []
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(grids, trails, steps)
 def test_every_pause_has_a_way_back(grid: dict[str, Any], trail: dict[str, int], path: list[tuple[Any, ...]]) -> None:
     changed = with_policies(grid, trail)

@@ -29,7 +29,7 @@ fill_rules = st.sampled_from([FillRules(model="touch"), FillRules(model="through
 SIDES: tuple[Side, Side] = ("buy", "sell")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 12), st.integers(0, 3), fill_rules, paths)
 def test_live_orders_are_the_nearest_eligible_cells_up_to_the_hysteresis(
     live_orders: int, hysteresis: int, fills: FillRules, path: list[int]
@@ -70,7 +70,7 @@ WAYS: dict[str, tuple[Callable[[Story], object], Callable[[Story], object]]] = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(WAYS)), st.sampled_from(["neutral", "long"]), paths, st.integers(1, 39))
 def test_nothing_is_wanted_while_a_grid_waits_and_it_is_whole_afterwards(
     way: str, direction: str, path: list[int], at: int

@@ -73,7 +73,7 @@ def tried(engine: Engine, tape: Columns, given_: tuple[Setting, dict[str, object
 
 
 @given(tapes(), circumstances(), st.lists(st.integers(-(10**9), 10**9), max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_both_engines_record_the_same_events(
     tape: Columns, given_: tuple[Setting, dict[str, object]], rates: list[int]
 ) -> None:
@@ -90,7 +90,7 @@ def test_both_engines_record_the_same_events(
 
 
 @given(tapes())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_books_prove_themselves_after_any_tape(tape: Columns) -> None:
     ran = run(config(), "", tape, Setting(spec=SPEC, fills=FillRules(model="touch"), deposit_e6=10**15))
 
@@ -100,7 +100,7 @@ def test_the_books_prove_themselves_after_any_tape(tape: Columns) -> None:
 
 
 @given(st.integers(1, 3_000), st.integers(0, 2**32), st.integers(0, 6), st.integers(1, 8), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_next_crossing_is_the_first_row_outside(
     rows: int, seed: int, low: int, width: int, data: st.DataObject
 ) -> None:

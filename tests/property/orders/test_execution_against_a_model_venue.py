@@ -289,4 +289,4 @@ def _orders_of(transaction: r.SeenTransaction) -> set[int]:
 
 
 TestExecutionAndVenue = ExecutionAndVenue.TestCase
-TestExecutionAndVenue.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
+TestExecutionAndVenue.settings = settings(max_examples=30, stateful_step_count=40)

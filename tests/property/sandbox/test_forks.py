@@ -39,7 +39,7 @@ def told(mark: Mark) -> tuple[object, ...]:
     return mark.venue.accounts, fills, mark.lamports, mark.tokens, mark.users, mark.created
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(STEPS, STEPS)
 def test_a_fork_gives_back_exactly_what_was_before_it(
     before: list[tuple[str, str, int]], after: list[tuple[str, str, int]]

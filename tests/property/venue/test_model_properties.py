@@ -57,7 +57,7 @@ def run(model: VenueModel, steps: list[Step]) -> list[VenueRecord]:
     return records
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MODELS, STEPS)
 def test_fills_add_up_to_the_position_and_to_its_quote(fill_model: FillModel, steps: list[Step]) -> None:
     model = venue(fills=FillRules(model=fill_model))
@@ -69,7 +69,7 @@ def test_fills_add_up_to_the_position_and_to_its_quote(fill_model: FillModel, st
     assert [fill.fill_record_id for fill in fills] == list(range(1, len(fills) + 1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MODELS, STEPS)
 def test_no_order_is_filled_beyond_its_size_and_no_account_has_33(fill_model: FillModel, steps: list[Step]) -> None:
     model = venue(fills=FillRules(model=fill_model))
@@ -79,7 +79,7 @@ def test_no_order_is_filled_beyond_its_size_and_no_account_has_33(fill_model: Fi
     assert len(model.accounts["main"].open_orders) <= 32
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(MODELS, STEPS, STEPS)
 def test_a_restart_at_any_moment_changes_nothing(fill_model: FillModel, before: list[Step], after: list[Step]) -> None:
     model = venue(fills=FillRules(model=fill_model))
@@ -90,7 +90,7 @@ def test_a_restart_at_any_moment_changes_nothing(fill_model: FillModel, before: 
     assert again.mark() == model.mark()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MODELS, STEPS, PRICES, st.integers(min_value=10, max_value=500))
 def test_a_price_strictly_between_the_nearest_orders_changes_nothing(
     fill_model: FillModel, steps: list[Step], tenths: int, deposit: int
@@ -104,7 +104,7 @@ def test_a_price_strictly_between_the_nearest_orders_changes_nothing(
         assert model.accounts == accounts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MODELS, STEPS, st.integers(min_value=10, max_value=500))
 def test_no_account_is_left_below_its_maintenance_margin(
     fill_model: FillModel, steps: list[Step], deposit: int
@@ -115,7 +115,7 @@ def test_no_account_is_left_below_its_maintenance_margin(
         assert model.user_status("main") in (0, BANKRUPT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STEPS, PLACES)
 def test_margin_never_falls_by_an_order_nor_rises_by_its_cancel(steps: list[Step], place: PlaceOrder) -> None:
     model = venue(deposit_e6=1_000_000 * USD)
@@ -133,7 +133,7 @@ def test_margin_never_falls_by_an_order_nor_rises_by_its_cancel(steps: list[Step
     assert {kind: requirement_e6(model.accounts["main"], model.markets, kind) for kind in KINDS} == before
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(STEPS, st.lists(st.tuples(st.sampled_from(["SOL-PERP", "ETH-PERP"]), PRICES), max_size=30))
 def test_bands_of_two_markets_hide_no_liquidation(steps: list[Step], rows: list[tuple[str, int]]) -> None:
     """A model that is made anew before each row, so that it remembers no band, does the same."""

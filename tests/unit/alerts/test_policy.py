@@ -15,11 +15,15 @@ from gridkeeper_core.events import (
     FeedStarted,
     GridFaulted,
     GridPaused,
+    GuardCleared,
+    GuardTripped,
     HeldBack,
     PolicySet,
     ProofChecked,
     RangeLeft,
     Sent,
+    SolEnough,
+    SolLow,
 )
 from gridkeeper_core.inputs import AlertReceived, Command, TestNotification, Wake
 from support.alerts import told_by
@@ -180,6 +184,28 @@ def test_an_alert_about_what_was_just_spoken_of_waits_for_a_digest() -> None:
     (fact,) = received(story, msgspec.structs.replace(ALERT, cause="proof"))
 
     assert isinstance(fact, HeldBack)
+
+
+def test_a_residual_that_every_proof_finds_again_is_told_once_and_then_in_digests() -> None:
+    story = told_by(Policy(channels=("phone",)))
+    residual = ProofChecked(slot=9, left_e6=0, right_e6=1, residual_e6=-1)
+
+    assert channels_of(story.tell("books:main", residual)) == ["phone"]
+    for slot in range(10, 39):  # a proof each minute
+        (fact,) = story.tell("books:main", msgspec.structs.replace(residual, slot=slot))
+        assert isinstance(fact, HeldBack)
+        assert fact.severity == "critical"
+
+
+def test_a_wallet_without_sol_is_told_of_once() -> None:
+    story = told_by(Policy(channels=("phone",)))
+    low = SolLow(account="main", lamports=5, level="stop_placing")
+    guard = GuardTripped(code="SOL_LOW", market="", detail="5 lamports are left", pauses=True)
+
+    assert channels_of(story.tell("wallet:abc", low)) == ["phone"]
+    assert story.tell("account:main", guard) == []
+    assert channels_of(story.tell("wallet:abc", SolEnough(account="main", lamports=10**9))) == ["phone"]
+    assert story.tell("account:main", GuardCleared(code="SOL_LOW", market="", detail="")) == []
 
 
 def test_a_test_message_goes_to_the_channel_that_was_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,13 @@ from gridkeeper_cli.audit_moment import past_at, past_document, read_moment
 from gridkeeper_cli.audit_rehearsal import history_of, rehearsal_document, rehearsed
 from gridkeeper_cli.grid_source import GridFile
 from gridkeeper_cli.record_source import FileSource
+from gridkeeper_core.alerts.machine import NotifierMachine
+from gridkeeper_core.alerts.policy import Policy
 from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.events import Sent
+from gridkeeper_core.inputs import EventSeen
 from gridkeeper_core.prices.price import Price
+from gridkeeper_core.record import Recorded
 from gridkeeper_core.units import E6, E9
 from support.lab_record import LabRecord
 from support.story import MARKET, START_NS, Story, config
@@ -161,3 +167,47 @@ async def test_other_settings_are_told_apart_from_those_that_ran(story: Story) -
     assert document["after"]["fills"] < document["before"]["fills"]
     assert document["intents"]["only_before"] > 0
     assert document["intents"]["only_after"] > 0
+
+
+def told_to_people(story: Story) -> list[Recorded]:
+    """The story's log, and behind each event what the notifier sends of it on two channels."""
+    notifier, log, versions = NotifierMachine(Policy(channels=("chat", "mail"))), list[Recorded](), Counter[str]()
+    for event in story.lab.log:
+        log.append(event)
+        for draft in notifier.accept(EventSeen(now_ns=event.ts_ns, event=event)):
+            versions[draft.stream] += 1
+            log.append(
+                Recorded(
+                    stream=draft.stream,
+                    version=versions[draft.stream],
+                    ts_ns=draft.ts_ns,
+                    cause=draft.cause,
+                    thread=draft.thread,
+                    prev="",
+                    fact=draft.fact,
+                )
+            )
+    return log
+
+
+async def test_what_people_were_told_is_in_the_file_once_and_nothing_of_other_accounts(
+    story: Story, tmp_path: Path
+) -> None:
+    path, log = tmp_path / "told.gz", told_to_people(story)
+    fact = Sent(severity="critical", channel="chat", key="proof", text="of somebody else", about=("x@1",))
+    log.append(Recorded(stream="alert:other", version=1, ts_ns=START_NS, cause="x@1", thread="", prev="", fact=fact))
+    record = LabRecord(log)
+    written = await write_incident(record, await about(record, "tale"), prices(), EVER, path)
+
+    report = replay_file(FileSource(path))
+
+    assert report.ok
+    assert written.events == len(log) - 1
+    opened = [alert for alert in report.alerts if "trades from now on" in alert.text]
+    assert [(alert.target, alert.severity) for alert in opened] == [("tale", "info")]
+    assert not any("somebody else" in alert.text for alert in report.alerts)
+    assert [log.service for log in (await decide_again(FileSource(path), is_whole=False)).logs] == [
+        "strategy",
+        "execution",
+        "ledger",
+    ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gridkeeper_core.events import GridEdited, GridOpened, GridProposed
+from gridkeeper_core.events import EditRefused, GridEdited, GridOpened, GridProposed
 from gridkeeper_core.grid.parse import parse_grid
 from gridkeeper_core.inputs import EditGrid, FlagGrid, ProposeGrid
 from gridkeeper_core.requests import CommandRequest, EditView
@@ -79,6 +79,42 @@ async def test_an_applied_edit_sends_the_file_and_who_asked(editable: System, wi
     subject, asked = editable.services.commands[0]
     assert (subject, asked.key, asked.author, asked.reason) == ("cmd.0.grid.sol.edit", "k", "ann", "wider")
     assert asked.body == EditGrid(config=parse_grid(WIDER), source=WIDER)
+
+
+async def test_an_edit_that_needs_more_order_slots_waits_for_the_account(editable: System, wider: Path) -> None:
+    services = editable.services
+    services.edit_plans = {"sol": msgspec.structs.replace(PLAN, slots_before=12, slots_after=16)}
+    services.topics = ("grid.edit_proposed.v1",)
+    await services.record("strategy", "grid:sol", edited(GRID_TEXT))
+
+    async def grant(_subject: str, _asked: CommandRequest) -> None:
+        await services.record("strategy", "grid:sol", edited(WIDER))
+
+    services.reaction = grant
+    told = await editable.ask("grid", "edit", "sol", str(wider), "--apply", "--reason", "wider")
+    shown = (await editable.run("grid", "edit", "sol", str(wider))).stdout
+
+    # The answer names the event after the proposal (version 1 in the reply), not an edit from before.
+    assert (told["edit"]["event"], told["edit"]["order_slots"]) == ("grid:sol@2", {"before": 12, "after": 16})
+    assert "12  →  16, got from the account first" in shown
+
+
+async def test_an_edit_without_room_for_its_orders_ends_with_why(editable: System, wider: Path) -> None:
+    services = editable.services
+    services.topics = ("grid.edit_proposed.v1",)
+    await services.record("strategy", "grid:sol", edited(GRID_TEXT))
+
+    async def deny(_subject: str, _asked: CommandRequest) -> None:
+        await services.record(
+            "strategy", "grid:sol", EditRefused(code="NO_FREE_SLOTS", detail="12 of 32 free for it, 16 needed")
+        )
+
+    services.reaction = deny
+    refused = await editable.run("grid", "edit", "sol", str(wider), "--apply", "--reason", "wider", "--json")
+
+    assert refused.exit_code == 1
+    assert document(refused)["error"]["code"] == "NO_FREE_SLOTS"
+    assert "12 of 32 free" in refused.stdout
 
 
 async def test_an_edit_that_speaks_against_itself_is_refused_until_accepted(editable: System, tmp_path: Path) -> None:

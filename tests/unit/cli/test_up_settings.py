@@ -227,7 +227,8 @@ def test_a_configuration_that_does_not_suit_the_profile_is_refused_by_name(
 
 
 def test_on_a_real_endpoint_there_is_no_sandbox_and_all_is_read_there(tmp_path: Path) -> None:
-    text = REAL + 'rate_limit = 7\npriority_fee = "recent:5000"\n[feeds]\nSOL-PERP = "drift"\n'
+    text = REAL + 'rate_limit = 7\npriority_fee = "recent:5000"\nlookup_tables = ["a", "b"]\n'
+    text += '[feeds]\nSOL-PERP = "drift"\n'
     real = parse_configuration(text, Path("/x/g.toml"))
 
     children = plan_children(tmp_path, Wishes(profile="drift"), real, PORTS, SERVERS)
@@ -237,6 +238,7 @@ def test_on_a_real_endpoint_there_is_no_sandbox_and_all_is_read_there(tmp_path: 
     assert execution["RPC_URL"] == "https://rpc.example.org/token"
     assert execution["RPC2_URL"] == "https://two.example.org"
     assert (execution["REQUESTS_PER_S"], execution["PRIORITY_FEE"]) == ("7", "recent:5000")
+    assert execution["LOOKUP_TABLES"] == "a,b"
     assert json.loads(execution["ACCOUNTS"])["main"]["owner_key"] is True
     assert children["price_feed"].env["GRIDKEEPER_PRICE_FEED_RPC_URL"] == "https://rpc.example.org/token"
     assert "token" not in repr(real)

@@ -136,7 +136,6 @@ def test_a_pause_that_keeps_orders_still_cancels_those_that_fit_no_more() -> Non
         ({"market": "ETH-PERP"}, "EDIT_NOT_ALLOWED", "grid.market"),
         ({"account": "other"}, "EDIT_NOT_ALLOWED", "grid.account"),
         ({"direction": "long"}, "EDIT_NOT_ALLOWED", "grid.direction"),
-        ({"live_orders": 30, "reserve": 4}, "NO_FREE_SLOTS", "window.live_orders"),
         ({"intervals": 900}, "SPACING_TOO_SMALL", "grid.intervals"),
         ({"size_base_e9": 10**6}, "SIZE_UNDER_MINIMUM", "grid.size"),
     ],

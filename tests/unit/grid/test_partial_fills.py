@@ -162,6 +162,46 @@ def test_a_fill_taken_back_after_the_cell_traded_on_belongs_to_no_cell() -> None
     assert story.grid.held_e9[4] == 0
 
 
+def test_two_orders_of_a_cell_that_both_filled_are_both_taken() -> None:
+    """The fill of 104 is taken back and its order wanted anew; then the first order fills 0.3 and the second one 1."""
+    story = Story().opened_at(105.2).price(103.9)
+    bought = last_fill(story)
+    seen(story, reverted(bought))
+    story.price(104.5)
+    assert [order.intent_id for order in story.grid.orders.values() if order.cell == 4 and order.side == "buy"]
+
+    seen(story, replace(bought, late=True, base_e9=3 * E9 // 10, quote_e6=31_200_000, cumulative_e9=3 * E9 // 10))
+    assert story.grid.held_e9[4] == 3 * E9 // 10
+    facts = seen(story, replace(bought, attempt=99, fill_record_id=77))
+
+    changed = next(fact for fact in facts if isinstance(fact, e.CellChanged))
+    outside = next(fact for fact in facts if isinstance(fact, e.PositionReduced))
+    assert (changed.held_e9, changed.filled_e9, outside.filled_e9, outside.cell) == (E9, 7 * E9 // 10, 3 * E9 // 10, 4)
+    assert (changed.quote_e6 + outside.quote_e6, changed.fee_e6 + outside.fee_e6) == (104 * E6, bought.fee_e6)
+    assert (story.grid.position_e9, list(story.grid.pauses)) == (13 * E9 // 10, [])
+    assert story.grid.cash_e6 == -31_200_000 - bought.fee_e6 - 104 * E6 - bought.fee_e6
+
+
+def test_a_sell_that_comes_late_for_an_empty_cell_is_taken_outside_of_it() -> None:
+    story = Story().opened_at(105.2).price(103.9).price(105.1)
+    sold = last_fill(story)
+    assert (sold.side, story.grid.position_e9) == ("sell", 0)
+
+    facts = seen(story, replace(sold, late=True, fill_record_id=77))
+
+    assert [fact.filled_e9 for fact in facts if isinstance(fact, e.PositionReduced)] == [E9]
+    assert (story.grid.position_e9, story.grid.held_e9[4], list(story.grid.pauses)) == (-E9, 0, [])
+
+
+def test_a_late_fill_beyond_its_order_stops_the_grid_all_the_same() -> None:
+    story = Story(QUEUE).opened_at(105.2).price(104, size=0.4)
+
+    over = replace(last_fill(story), base_e9=7 * E9 // 10, cumulative_e9=11 * E9 // 10, late=True)
+    facts = seen(story, over)
+
+    assert [fact.detail for fact in facts if isinstance(fact, e.GridFaulted)] == ["filled 1100000000 of 1000000000"]
+
+
 def test_a_missed_cell_waits_unless_it_is_told_to_take() -> None:
     waits = Story().opened_at(105.2).command(PauseGrid()).price(102.5).command(ResumeGrid())
     assert (waits.grid.position_e9, waits.prices_of("buy")) == (0, [100, 101, 102])

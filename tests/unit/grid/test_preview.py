@@ -16,19 +16,9 @@ from gridkeeper_core.grid.preview_liquidation import long_liquidation_e6, short_
 from gridkeeper_core.grid.preview_money import Costs, Inventory, Turn, maker_fee_e6
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.units import E6, E9
+from support.sol_perp import CENTS
 
-SPEC = MarketSpec(
-    symbol="SOL-PERP",
-    venue="drift",
-    index=0,
-    tick_e6=10_000,
-    step_e9=10_000_000,
-    minimum_e9=10_000_000,
-    margin_ratio_initial_e4=1000,
-    margin_ratio_maintenance_e4=500,
-    maker_fee_e5=-20,
-    taker_fee_e5=100,
-)
+SPEC = CENTS
 CONFIG = GridConfig(
     grid_id="a",
     market="SOL-PERP",

@@ -65,10 +65,46 @@ def test_another_reason_waits_for_a_tick_and_an_order_of_no_cell_too(story: Stor
 
 def test_prices_within_a_level_of_all_that_waits_lead_to_nothing(story: Story) -> None:
     assert {retry.why for retry in story.grid.retries.values()} <= BEYOND_THE_ACCOUNT
-    assert retry_band(story.grid) == (104 * E6, 106 * E6)
+    assert retry_band(story.grid, 105 * E6, story.lab.now_ns) == (104 * E6, 106 * E6)
     assert story.lab.strategy.bands()["SOL-PERP"] == (104 * E6, 106 * E6)
 
     before = len(story.lab.log)
     story.price(105.99)
 
     assert len(story.lab.log) == before
+
+
+def test_a_wait_that_the_price_left_binds_only_prices_on_its_side_and_one_that_is_over_binds_none(story: Story) -> None:
+    now_ns, over_ns = story.lab.now_ns, max(retry.not_before_ns for retry in story.grid.retries.values())
+    assert now_ns < over_ns
+
+    # Below 104 nothing waits; it begins again just above it. Above 106 likewise.
+    assert retry_band(story.grid, 103 * E6, now_ns) == (0, 104 * E6 + 1)
+    assert retry_band(story.grid, 107 * E6, now_ns) == (106 * E6 - 1, 2**63 - 1)
+
+    assert retry_band(story.grid, 105 * E6, over_ns) == (0, 2**63 - 1)
+
+
+def test_collateral_that_comes_ends_the_wait_at_once(story: Story) -> None:
+    for _ in range(20):
+        story.price(105.5)
+    waiting = {key for key, retry in story.grid.retries.items() if retry.not_before_ns > story.now_ns}
+    assert ("buy", 0) in waiting
+    assert len(story.resting()) == 4
+
+    story.lab.deposit(1_000 * E6)
+
+    assert [fact.quote_e6 for fact in story.facts(e.CollateralSeen) if isinstance(fact, e.CollateralSeen)] == [
+        1_000 * E6
+    ]
+    assert story.prices_of("buy") == [100, 101, 102, 103, 104]
+    assert story.prices_of("sell") == [106, 107, 108, 109, 110]
+    assert story.grid.retries == {}
+
+
+def test_collateral_that_leaves_or_that_nobody_waits_for_changes_nothing() -> None:
+    story = Story().opened_at(105.2)
+
+    story.lab.deposit(1_000 * E6)
+
+    assert story.facts(e.CollateralSeen) == []

@@ -13,14 +13,9 @@ from gridkeeper_core.events import (
     Liquidated,
     ProofChecked,
     RecordReverted,
-    TransactionFailed,
-    TransactionLanded,
-    TransactionReverted,
 )
 from gridkeeper_core.ledger.interval import IntervalProof, Snap, window_of
 from gridkeeper_core.ledger.machine import LedgerMachine
-from gridkeeper_core.ledger.sol_proof import SolFold
-from gridkeeper_core.record import Recorded
 from gridkeeper_core.units import E6, E9
 from support.account_history import Venue, adoption, booked_by, foreign_fill, proven, recorded
 from support.ledger_story import (
@@ -31,6 +26,7 @@ from support.ledger_story import (
     reverted,
     settled,
     snapshot,
+    taken_back,
     transferred,
 )
 
@@ -141,6 +137,19 @@ def test_a_reverted_fill_is_taken_back_even_when_its_snapshot_lies_in_between() 
         assert proven(recorded(facts), first=first, last=last).residual_e6 == 0
 
 
+def test_a_fill_that_was_final_is_taken_back_by_the_amounts_it_is_told_with_and_once() -> None:
+    venue, bought = Venue(), filled(1, "buy", 0, price=100, fee_e6=5)
+    facts: list[Fact] = [venue.snapshot(0, 100), bought]
+    venue.apply(bought)
+    facts.append(msgspec.structs.replace(venue.snapshot(2, 104), cursor_slot=2))
+    facts += [taken_back(bought)] * 2
+    venue.apply(facts[-1])
+    facts.append(venue.snapshot(3, 104))
+
+    for first, last in ((0, 1), (1, 2), (0, 2)):
+        assert proven(recorded(facts), first=first, last=last).residual_e6 == 0
+
+
 def test_other_records_a_fork_takes_back_are_taken_out_of_their_terms() -> None:
     venue = Venue()
     facts: list[Fact] = [venue.snapshot(0, 100)]
@@ -188,49 +197,6 @@ def test_an_interval_within_one_snapshot_is_refused(first: int, last: int) -> No
         window_of([snap(number) for number in range(1, 6)], first, last)
 
 
-def lamports_left(paid: int, *fees: int) -> int:
-    facts = [
-        TransactionLanded(signature=f"t{n}", slot=n + 1, fee_lamports=fee)
-        if n % 2
-        else TransactionFailed(signature=f"t{n}", slot=n + 1, fee_lamports=fee, error_code=1, error="x")
-        for n, fee in enumerate(fees)
-    ]
-    events: list[Recorded] = recorded(facts, "tx:main")
-    first = Snap(id=0, event="a", ts_ns=0, fact=snapshot(0, 0))
-    last_fact = snapshot(99, 0)
-    last = Snap(id=99, event="b", ts_ns=0, fact=last_fact)
-    window = window_of([first, last], None, None)
-    fold = SolFold(window)
-    for number, event in enumerate(events, start=1):
-        fold.take(number, event)
-        fold.take(number, event)
-    proof = fold.proof()
-    assert proof.first_lamports == proof.last_lamports
-    assert sum(term.lamports for term in proof.terms) == -sum(fees)
-    return proof.residual_lamports - paid
-
-
-def test_lamports_that_no_transaction_of_ours_paid_are_left_over() -> None:
-    # The balance did not change, so whatever was paid must have come back some other way.
-    assert lamports_left(17_000, 5_000, 12_000) == 0
-
-
-def test_what_a_transaction_paid_beyond_its_signature_is_the_priority_fee() -> None:
-    window = window_of([snap(1), snap(9)], None, None)
-    fold = SolFold(window)
-    fold.take(2, recorded([TransactionLanded(signature="t", slot=2, fee_lamports=12_000)], "tx:main")[0])
-    assert {term.name: term.lamports for term in fold.proof().terms} == {"fees": -5_000, "priority fees": -7_000}
-
-
-def test_a_transaction_that_left_the_chain_paid_nothing_and_one_that_landed_again_paid_once() -> None:
-    landed, gone = TransactionLanded(signature="t", slot=2, fee_lamports=5_000), TransactionReverted(signature="t")
-    for facts, paid in (((landed, gone), 0), ((landed, gone, landed), -5_000)):
-        fold = SolFold(window_of([snap(1), snap(9)], None, None))
-        for number, event in enumerate(recorded(facts, "tx:main"), start=2):
-            fold.take(number, event)
-        assert sum(term.lamports for term in fold.proof().terms) == paid
-
-
 def test_the_running_proof_counts_adoptions_and_fills_of_no_grid_too() -> None:
     story, venue = Story(LedgerMachine()), Venue()
     story.account(venue.snapshot(0, 100))
@@ -239,29 +205,3 @@ def test_the_running_proof_counts_adoptions_and_fills_of_no_grid_too() -> None:
         assert story.account(fact)
     proof = story.account(venue.snapshot(3, 120))
     assert [fact.residual_e6 for fact in proof if isinstance(fact, ProofChecked)] == [0]
-
-
-PAID = (("one", 10), ("two", 60))
-
-
-def test_lamports_without_an_event_are_told_with_the_snapshots_between_which_they_moved() -> None:
-    before, between, after = (
-        msgspec.structs.replace(snapshot(slot, 0), lamports=lamports)
-        for slot, lamports in ((0, 100_000), (50, 95_000), (99, 90_900))
-    )
-    window = window_of(
-        [Snap(id=1, event="a", ts_ns=0, fact=before), Snap(id=9, event="b", ts_ns=0, fact=after)], None, None
-    )
-    fold = SolFold(window)
-    paid = recorded(
-        [TransactionLanded(signature=name, slot=slot, fee_lamports=5_000) for name, slot in PAID], "tx:main"
-    )
-    fold.take(2, paid[0])
-    fold.take(5, recorded([between], "account:main")[0])
-    fold.take(6, paid[1])
-    fold.take(9, recorded([after], "account:main")[0])
-
-    proof = fold.proof()
-
-    assert proof.residual_lamports == 900
-    assert [(left.lamports, left.after_slot, left.until_slot) for left in proof.unexplained] == [(900, 50, 99)]

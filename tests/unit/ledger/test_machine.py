@@ -20,6 +20,7 @@ from gridkeeper_core.events import (
     ProofChecked,
 )
 from gridkeeper_core.inputs import Wake
+from gridkeeper_core.ledger.books import ENTRIES_KEPT
 from gridkeeper_core.ledger.machine import LedgerMachine
 from gridkeeper_core.ledger.state import MARK_EVERY_NS
 from gridkeeper_core.ledger.views import account_view, grid_view
@@ -36,6 +37,7 @@ from support.ledger_story import (
     settled,
     snapshot,
     stopped,
+    taken_back,
     transferred,
 )
 
@@ -152,6 +154,37 @@ def test_a_fill_nobody_booked_cannot_be_reverted(story: Story) -> None:
     before = story.machine.digests()
     assert story.account(reverted(4)) == []
     assert story.machine.digests() == before
+
+
+def test_a_fill_that_was_final_for_long_is_taken_back_by_the_amounts_it_is_told_with_and_once(story: Story) -> None:
+    bought = filled(1, "buy", 1, fee_e6=7)
+    final = msgspec.structs.replace(snapshot(9, 10**9, E9, -100 * E6 - 7, 100), cursor_slot=9)
+    story.account(snapshot(0, 10**9), bought, final, msgspec.structs.replace(final, slot=10, cursor_slot=10))
+    assert not state_of(story).state.account(ALIAS).knows("fill:0:1"), "the books remember it still"
+
+    told = story.account(taken_back(bought))
+    assert [(f.kind, f.base_e9, f.quote_e6) for f in told if isinstance(f, Posted)] == [("reversal", -E9, 100 * E6 + 7)]
+    proof = story.account(snapshot(12, 10**9, 0, 0, 100))
+    assert [fact.residual_e6 for fact in proof if isinstance(fact, ProofChecked)] == [0]
+    assert grid_view(state_of(story).state, GRID).result.position_e9 == 0
+    assert story.account(taken_back(bought)) == []
+    assert len(story.account(bought)) == 3, "it may land again"
+
+
+def test_a_fill_from_before_all_that_a_grid_remembers_is_taken_back_too(story: Story) -> None:
+    first = filled(1, "buy", 1, fee_e6=7)
+    story.account(first, *(filled(n, "buy" if n % 2 else "sell", 0) for n in range(2, 2 + 2 * ENTRIES_KEPT + 2)))
+    before = grid_view(state_of(story).state, GRID).result
+    assert state_of(story).state.grids[GRID].recorded(1) is None, "the grid remembers it still"
+
+    story.account(taken_back(first))
+
+    after = grid_view(state_of(story).state, GRID).result
+    assert (before.position_e9 - after.position_e9, before.fees_e6 - after.fees_e6) == (E9, 7)
+    again = LedgerMachine()
+    for event in story.log:
+        again.restore(event)
+    assert again.digests() == story.machine.digests()
 
 
 def test_a_proven_fill_counts_like_a_recorded_one(story: Story) -> None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from gridkeeper_core import events as e
 from gridkeeper_core.orders.state import flat_position
 from gridkeeper_core.units import E6, E9
+from gridkeeper_core.venue import records as r
 from gridkeeper_core.venue.chain_position import apply_fee, apply_fill, apply_quote
 from support.desk import Desk, fill, kinds, order, placed, venue_order
 
@@ -129,3 +130,36 @@ def test_an_order_filled_whole_before_its_cut_log_was_read_is_proven() -> None:
     desk.landed(truncated=True)
     facts = believed(desk, positions=(bought(FLAT, E9, 104 * E6, REBATE_E6),))
     assert kinds(facts) == ["FillProven", "OrderClosed", "DifferenceExplained"]
+
+
+def settled_flat() -> Desk:
+    """A turn is over and its profit settled: the venue shows no position any more. BUY rests anew as 9, SELL as 10."""
+    desk = both()
+    desk.seen("k1", replace(fill(7, 1, 1.0, 1.0), fee_e6=REBATE_E6))
+    sold = replace(fill(8, 2, 1.0, 1.0, "sell"), quote_e6=106 * E6, fee_e6=-21_200)
+    desk.seen("k2", sold, slot=101)
+    desk.seen("k3", r.SettleRecord(index=0, market_index=0, quote_e6=2_042_000), slot=102, ours=False)
+    assert desk.account.positions[0].quote_asset_e6 == 0
+    assert desk.account.positions[0].quote_break_even_e6 != 0
+    desk.want(order(BUY, 104), order(SELL, 106))
+    desk.landed(placed(desk, BUY, 9), replace(placed(desk, SELL, 10), index=1), slot=103)
+    return desk
+
+
+def test_orders_that_are_gone_while_no_position_is_shown_were_cancelled() -> None:
+    facts = believed(settled_flat(), deposit_e6=10_000 * E6 + 2_042_000)
+
+    assert kinds(facts) == ["OrderClosed", "OrderClosed", "DifferenceExplained"]
+
+
+def test_a_lost_fill_that_ended_a_position_which_is_settled_since_is_proven_at_its_own_price() -> None:
+    desk = both()
+    desk.seen("k1", replace(fill(7, 1, 1.0, 1.0), fee_e6=REBATE_E6))
+    desk.seen("k3", r.SettleRecord(index=0, market_index=0, quote_e6=2_042_000), slot=102, ours=False)
+
+    facts = believed(desk, deposit_e6=10_000 * E6 + 2_042_000)
+
+    assert kinds(facts) == ["FillProven", "OrderClosed", "DifferenceExplained"]
+    proven = facts[0]
+    assert isinstance(proven, e.FillProven)
+    assert (proven.side, proven.quote_e6, proven.fee_e6) == ("sell", 106 * E6, -21_200)

@@ -64,7 +64,7 @@ def test_what_an_earlier_attempt_filled_after_all_is_not_placed_again() -> None:
     desk.vanished("k1")
     desk.want(order(BUY, 104))
     facts = desk.seen("k2", fill(7, 1, 1.0, 1.0), slot=101, ours=False)
-    assert kinds(facts) == ["OrderFilled", "OrderRefused"]
+    assert kinds(facts) == ["OrderFilled", "OrderRefused", "OrphanGone"]
     assert isinstance(facts[1], e.OrderRefused)
     assert (facts[1].intent_id, facts[1].code) == (BUY, "FILLED_BEFORE")
     desk.landed(slot=102)
@@ -80,6 +80,27 @@ def test_what_was_filled_again_before_its_grid_wanted_it_anew_is_not_placed() ->
     facts = desk.want(order(BUY, 104))
     assert [fact.code for fact in facts if isinstance(fact, e.OrderRefused)] == ["FILLED_BEFORE"]
     assert BUY not in desk.account.queued
+
+
+def test_what_is_wanted_after_the_refusal_is_placed() -> None:
+    desk = resting()
+    desk.seen("k1", fill(7, 1, 1.0, 1.0), finalized=False, ours=False)
+    desk.vanished("k1")
+    desk.want(order(BUY, 104))
+    desk.seen("k2", fill(7, 1, 1.0, 1.0), finalized=False, slot=101, ours=False)
+    desk.landed(slot=102)
+    desk.read(slot=103, positions=tuple(desk.account.positions.values()))
+    # The grid knows of the late fill now. Its cell sold 0.4 of what it holds, which it wants to buy again.
+    facts = desk.want(order(BUY, 104, 0.4))
+    assert kinds(facts) == ["OrderAccepted", "TransactionSigned"]
+
+
+def test_an_intent_that_was_filled_whole_is_placed_again_for_what_its_cell_sold() -> None:
+    desk = resting()
+    desk.seen("k1", fill(7, 1, 1.0, 1.0), finalized=False, ours=False)
+    assert desk.account.retired
+    facts = desk.want(order(BUY, 104, 0.4))
+    assert kinds(facts) == ["OrderAccepted", "TransactionSigned"]
 
 
 def test_a_later_attempt_that_rests_already_is_cancelled_when_an_earlier_one_was_filled_after_all() -> None:

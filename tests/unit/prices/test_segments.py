@@ -11,7 +11,8 @@ import pytest
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.events import PriceSegmentClosed
 from gridkeeper_core.prices.price import Price
-from gridkeeper_price_feed.adapters.segments import SegmentFiles, read_segment
+from gridkeeper_core.prices.segment import segment_prices
+from gridkeeper_price_feed.adapters.segments import SegmentFiles
 
 SOL = "SOL-PERP"
 HOUR_NS = 3600 * 10**9
@@ -56,7 +57,7 @@ def test_an_hour_is_one_file_and_its_fact_says_what_is_in_it(tmp_path: Path) -> 
         count=2,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
-    assert read_segment(path) == [price(1), price(2)]
+    assert segment_prices(path.read_bytes()) == [price(1), price(2)]
 
 
 def test_a_batch_over_several_hours_is_several_files(tmp_path: Path) -> None:
@@ -188,4 +189,4 @@ def test_a_price_keeps_all_it_says(tmp_path: Path) -> None:
     record.append([full])
     [closed] = record.close()
 
-    assert read_segment(tmp_path / SOL / closed.file) == [full]
+    assert segment_prices((tmp_path / SOL / closed.file).read_bytes()) == [full]

@@ -350,6 +350,25 @@ def test_a_fault_holds_from_and_until_its_seconds() -> None:
     assert [faults.strike(("slow",), ("x",), at * 10**9) is not None for at in times] == [False, True, True, False]
 
 
+def test_a_scenario_of_the_start_waits_for_the_first_price_and_is_in_force_at_once_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    scenario = tmp_path / "faults.toml"
+    scenario.write_text('[[fault]]\nkind = "server-error"\n')
+
+    async def statuses(*, moves: bool) -> list[int]:
+        with closing(InMemorySandbox(tmp_path / "chain", scenario=scenario)) as chain:
+            client = Client(chain)
+            found = [(await client.post("getSlot")).status_code]
+            if moves:
+                chain.price(150)
+                found.append((await client.post("getSlot")).status_code)
+            return found
+
+    assert run_simulated(statuses(moves=True)) == [200, 503]
+    assert run_simulated(statuses(moves=False)) == [503]
+
+
 def test_a_scenario_file_is_read_and_a_wrong_one_is_named(tmp_path: Path) -> None:
     path = tmp_path / "faults.toml"
     path.write_text('seed = 4\n[[fault]]\nkind = "fork"\nmethod = "keepers"\nshare = 0.5\n')

@@ -12,6 +12,7 @@ from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.prices.price import Price, price_cause
 from gridkeeper_core.record import Recorded
 from gridkeeper_core.venue.records import SeenTransaction, VenueAccount
+from gridkeeper_core.venue.wallet import SolMove
 
 
 class EventSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +71,7 @@ class AccountRead(msgspec.Struct, frozen=True, kw_only=True):
     """The account as the venue holds it at a slot, when all signatures up to it were walked; `cursor` is finalized.
 
     `endpoints` is how many were asked and `agreed` whether they say the same: a break is believed only then.
-    `block_time_s` is the chain's clock as read now, 0 where it was not asked for.
+    `block_time_s` is the chain's clock as read now, 0 where it was not asked for. With `keeps` a snapshot is wanted now.
     """
 
     now_ns: int
@@ -80,6 +81,7 @@ class AccountRead(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: int = 1
     agreed: bool = True
     block_time_s: int = 0
+    keeps: bool = False
 
 
 class AlertReceived(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +115,22 @@ class EndpointMoved(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str
     state: str
     detail: str
+
+
+class WalletRead(msgspec.Struct, frozen=True, kw_only=True):
+    """The SOL of the wallet `signer`, which signs for `accounts`: its finalized balance at a slot.
+
+    `moves` are all transactions that changed it since the reading before, the oldest first; `cursor` is the newest
+    finalized one ("" for none).
+    """
+
+    now_ns: int
+    signer: str
+    accounts: tuple[str, ...]
+    lamports: int
+    slot: int
+    cursor: str
+    moves: tuple[SolMove, ...]
 
 
 class MarketRead(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,6 +248,7 @@ Input = (
     | TransactionVanished
     | AccountBooted
     | AccountRead
+    | WalletRead
     | MarketRead
     | EndpointMoved
     | AlertReceived
@@ -258,6 +277,14 @@ def cause_of(item: Input) -> str:
             return f"boot:{item.now_ns}"
         case AccountRead():
             return f"read:{item.account.alias}:{item.account.slot}"
+        case WalletRead() | EndpointMoved() | MarketRead():
+            return _reading_cause(item)
+
+
+def _reading_cause(item: WalletRead | EndpointMoved | MarketRead) -> str:
+    match item:
+        case WalletRead():
+            return f"count:{item.signer}:{item.slot}:{item.cursor}"
         case EndpointMoved():
             return f"endpoint:{item.endpoint}:{item.now_ns}"
         case MarketRead():

@@ -30,6 +30,7 @@ from gridkeeper_core.requests import (
     ChannelState,
     EditQuery,
     EditView,
+    FundingView,
     GridDetail,
     GridQuery,
     GridView,
@@ -73,8 +74,12 @@ QUERIES: tuple[Query, ...] = (
     ),
     Query("execution", "accounts", "All accounts, as the record has them.", list[AccountView]),
     Query("execution", "markets", "The markets the venue was seen to have.", list[MarketSpec]),
+    Query("execution", "funding", "The venue's funding rates, those that it has set.", list[FundingView]),
     Query("execution", "poll", "Send what is in flight and walk the chain now.", Polled),
     Query("execution", "reconcile", "Compare record and venue now, then all accounts.", list[AccountView]),
+    Query(
+        "execution", "snapshot", "As reconcile; keeps a snapshot of each account, counts wallets.", list[AccountView]
+    ),
     Query(
         "ledger",
         "books",

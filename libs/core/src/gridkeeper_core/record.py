@@ -25,7 +25,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 
     Identity is `stream@version` (versions count from 1). `ts_ns` is when it was decided, by the service's clock; it
     orders nothing. `cause` names the input that led to it, `thread` the intent or command it belongs to. `prev` is the
-    SHA-256 (hex) of the predecessor's stored bytes in the same stream, empty for the first.
+    SHA-256 (hex) of the bytes of the event before it in the stream, empty for the first.
     """
 
     stream: str

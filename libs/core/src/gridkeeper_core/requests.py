@@ -113,7 +113,7 @@ class EditQuery(msgspec.Struct, frozen=True, kw_only=True):
 class EditView(msgspec.Struct, frozen=True, kw_only=True):
     """A grid before and after other settings: levels (1e-6), cells, orders cancelled and placed, margin (quote 1e-6).
 
-    `levels_kept` counts the levels that are the same; `is_instant` says that no order is touched.
+    `is_instant` says that no order is touched. Order slots are those of the account that the grid has, and needs.
     """
 
     levels_before_e6: tuple[int, ...]
@@ -127,6 +127,16 @@ class EditView(msgspec.Struct, frozen=True, kw_only=True):
     margin_before_e6: int
     margin_after_e6: int
     is_instant: bool
+    slots_before: int = 0
+    slots_after: int = 0
+
+
+class FundingView(msgspec.Struct, frozen=True, kw_only=True):
+    """A market's funding as the venue set it at `at_ns`: what longs pay shorts per hour (1e-9 of notional)."""
+
+    market: str
+    paid_hour_e9: int
+    at_ns: int
 
 
 class PositionView(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, Self, TypeVar
 import httpx
 from solders.transaction import VersionedTransaction
 
+from gridkeeper_core.venue.wallet import Balance
 from gridkeeper_drift.endpoint import Endpoint
 from gridkeeper_drift.failure import RpcUnreachableError
 from gridkeeper_drift.schedule import Priority
@@ -77,7 +78,10 @@ class StatusesRead(NamedTuple):
 
 
 class TransactionRead(NamedTuple):
-    """A landed transaction. `logs` is None where the endpoint kept none."""
+    """A landed transaction. `logs` is None where the endpoint kept none.
+
+    `balances` are the lamports of every account it names, `programs` those it calls itself.
+    """
 
     slot: int
     block_time_s: int
@@ -85,6 +89,9 @@ class TransactionRead(NamedTuple):
     fee_lamports: int
     fee_payer: str
     logs: tuple[str, ...] | None
+    signatures: int = 1
+    balances: tuple[Balance, ...] = ()
+    programs: frozenset[str] = frozenset()
 
 
 class RpcClient:
@@ -171,6 +178,14 @@ class RpcClient:
     async def balance(self, address: str) -> int:
         """Lamports of an account, 0 where there is none."""
         return await self._call("getBalance", [address, {"commitment": self.commitment}], lambda r: int(r["value"]))
+
+    async def finalized_balance(self, address: str) -> tuple[int, int]:
+        """The slot read at, and the lamports that are final there."""
+        return await self._call(
+            "getBalance",
+            [address, {"commitment": "finalized"}],
+            lambda r: (int(r["context"]["slot"]), int(r["value"])),
+        )
 
     async def signature_statuses(self, signatures: Sequence[str]) -> StatusesRead:
         """At most 256 statuses, the ledger's whole history searched."""
@@ -266,6 +281,8 @@ def _transaction(result: Any) -> TransactionRead | None:
     meta = result["meta"]
     message = VersionedTransaction.from_bytes(base64.b64decode(result["transaction"][0])).message
     logs = meta.get("logMessages")
+    loaded = meta.get("loadedAddresses") or {"writable": [], "readonly": []}
+    keys = [*map(str, message.account_keys), *loaded["writable"], *loaded["readonly"]]
     return TransactionRead(
         slot=int(result["slot"]),
         block_time_s=result.get("blockTime") or 0,
@@ -273,6 +290,9 @@ def _transaction(result: Any) -> TransactionRead | None:
         fee_lamports=int(meta["fee"]),
         fee_payer=str(message.account_keys[0]),
         logs=None if logs is None else tuple(logs),
+        signatures=message.header.num_required_signatures,
+        balances=tuple(map(Balance, keys, meta.get("preBalances") or (), meta.get("postBalances") or ())),
+        programs=frozenset(keys[part.program_id_index] for part in message.instructions),
     )
 
 

@@ -131,11 +131,6 @@ class TransactionSender:
         """The accounts whose other writers set the price, where the priority fee follows recent ones."""
         self._writable = tuple(writable)
 
-    @property
-    def price_micro_lamports(self) -> int:
-        """What is paid per compute unit now."""
-        return self._price
-
     async def keep_ready(self) -> None:
         """Refreshes the blockhash for ever; to be run as a task. While it cannot, signing is refused."""
         while True:

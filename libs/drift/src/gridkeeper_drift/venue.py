@@ -29,6 +29,7 @@ from gridkeeper_drift.rpc import MAX_KEYS, RpcClient
 from gridkeeper_drift.schedule import Priority
 from gridkeeper_drift.sender import NO_PRIORITY_FEE, Outcome, PriorityFee, TransactionSender
 from gridkeeper_drift.walker import LogWalker, Walk
+from gridkeeper_drift.wallet_walker import WalletReading, WalletWalker
 
 _STILL_ATTEMPTS = 20
 _UNITS_BASE = 60_000
@@ -86,9 +87,10 @@ class DriftVenue:
         self._poller = AccountPoller(rpc, watched, market_indexes)
         self._sender = TransactionSender(rpc, priority_fee=priority_fee, ages_by_slot=ages_by_slot)
         self._sender.pays_for([str(account.trader.user) for account in self._accounts.values()])
+        self._wallets = {key: WalletWalker(rpc, key) for key in {a.signer.public_key for a in self._accounts.values()}}
         self._walkers = {
-            account.alias: LogWalker(rpc, account.trader.user, account.signer.public_key)
-            for account in self._accounts.values()
+            a.alias: LogWalker(rpc, a.trader.user, a.signer.public_key, self._wallets[a.signer.public_key].remember)
+            for a in self._accounts.values()
         }
         self._indexes: dict[str, int] = {}
         self._table_keys = tuple(lookup_tables)
@@ -265,6 +267,16 @@ class DriftVenue:
         if self._patience is not None:
             self._patience.take(alias, walk.transactions)
         return walk
+
+    def wallets(self) -> dict[str, tuple[str, ...]]:
+        """Every signer, base58, with the accounts that it signs for: two accounts may share one."""
+        signs = [(str(account.signer.public_key), alias) for alias, account in sorted(self._accounts.items())]
+        return {wallet: tuple(alias for key, alias in signs if key == wallet) for wallet, _ in signs}
+
+    async def read_wallet(self, signer: str, cursor: str | None) -> WalletReading:
+        """What happened to a signer's SOL after `cursor`; None: only where it stands now."""
+        walker = self._wallets[Pubkey.from_string(signer)]
+        return await (walker.first() if cursor is None else walker.read(cursor))
 
     def remember(self, alias: str, signatures: Mapping[str, int]) -> None:
         """Transactions an earlier life was told of, with their slots; those that are gone will be told as vanished."""

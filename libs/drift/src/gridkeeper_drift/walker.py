@@ -8,7 +8,7 @@ restart everything after the cursor is told again; who reads must know records b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -37,12 +37,22 @@ class Walk(NamedTuple):
 
 
 class LogWalker:
-    """The one reader of an account's records. `signer` tells which transactions are ours by who paid for them."""
+    """The one reader of an account's records. `signer` tells which transactions are ours by who paid for them.
 
-    def __init__(self, rpc: RpcClient, user: Pubkey, signer: Pubkey) -> None:
+    `on_read` gets every transaction as it was read.
+    """
+
+    def __init__(
+        self,
+        rpc: RpcClient,
+        user: Pubkey,
+        signer: Pubkey,
+        on_read: Callable[[SignatureSeen, TransactionRead], None] | None = None,
+    ) -> None:
         self._rpc = rpc
         self._user = user
         self._signer = signer
+        self._on_read = on_read
         self._held: dict[str, SeenTransaction] = {}
         self._remembered: dict[str, int] = {}
         self._cursor_slot = 0
@@ -123,6 +133,8 @@ class LogWalker:
         return await ask_until_known(self._rpc, signature, attempts=_ATTEMPTS, wait_s=_WAIT_S)
 
     def _seen(self, seen: SignatureSeen, transaction: TransactionRead) -> SeenTransaction:
+        if self._on_read is not None:
+            self._on_read(seen, transaction)
         logs = decode_logs(transaction.logs or ())
         failed = transaction.error is not None
         return SeenTransaction(

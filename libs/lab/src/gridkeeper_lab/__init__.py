@@ -1,1 +1,1 @@
-"""The whole core in one process, in memory."""
+"""All machines together in memory: backtest, comparison and simulator."""

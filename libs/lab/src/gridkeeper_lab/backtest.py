@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
@@ -89,6 +90,7 @@ def run(
         enforce_margin=setting.enforce_margin,
         latency_ns=setting.latency_ns,
         account=config.account,
+        restates=False,
     )
     ran = Run(lab, config, tape)
     walk = _Walk(ran, funding, crossings, engine)
@@ -122,7 +124,8 @@ class _Walk:
         self._payments = [payment for payment in funding if payment.ts_ns > int(ran.tape.ts_ns[0])]
         self._paid = 0
         self._crossings = crossings or Crossings(ran.tape.price_e6)
-        self._gaps = _gaps(ran.tape, ran.config.price_age_max_ns)
+        self._gaps: list[int] = _gaps(ran.tape, ran.config.price_age_max_ns).tolist()
+        self._last_ns = int(ran.tape.ts_ns[-1])
 
     def open(self, source: str) -> None:
         """The first row, and the command to create the grid."""
@@ -168,7 +171,7 @@ class _Walk:
         """The ledger's deadlines among rows that are passed over: each sees the row before it as the newest."""
         last_ns = int(self._tape.ts_ns[stop - 1])
         while (due_ns := self._lab.next_mark_ns()) is not None and due_ns <= last_ns:
-            row = int(np.searchsorted(self._tape.ts_ns, due_ns))
+            row = int(self._tape.ts_ns.searchsorted(due_ns))
             self._lab.mark(self._tape.price(row - 1, self._market))
             self._run.note(row)
 
@@ -177,11 +180,11 @@ class _Walk:
         due_ns = self._lab.next_timer_ns() or _NEVER_NS
         if self._paid < len(self._payments):
             due_ns = min(due_ns, self._payments[self._paid].ts_ns)
-        if due_ns <= int(self._tape.ts_ns[end - 1]):
-            end = int(np.searchsorted(self._tape.ts_ns, due_ns))
-        gap = int(np.searchsorted(self._gaps, row))
+        if due_ns <= self._last_ns:
+            end = int(self._tape.ts_ns.searchsorted(due_ns))
+        gap = bisect_left(self._gaps, row)
         if gap < len(self._gaps):
-            end = min(end, int(self._gaps[gap]))
+            end = min(end, self._gaps[gap])
         return max(end, row)
 
     def _pay(self, now_ns: int, row: int) -> None:

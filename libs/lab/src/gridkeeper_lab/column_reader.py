@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from io import TextIOWrapper
 from pathlib import Path
@@ -17,7 +17,7 @@ import pyarrow as pa
 from gridkeeper_core.market import round_half_even_to
 from gridkeeper_core.prices.path import POINTS_PER_BAR
 from gridkeeper_core.units import E6, E9, NS_PER_MS
-from gridkeeper_lab.columns import UNKNOWN, Columns, Ints, joined
+from gridkeeper_lab.columns import UNKNOWN, Columns, Growing, Ints
 from gridkeeper_lab.table import PARQUET_MAGIC, magic_of
 from gridkeeper_lab.tape import (
     BARS_LOOKED_AHEAD,
@@ -37,6 +37,7 @@ _HALF_TOLERANCE = 1e-4
 _EXACT_FLOAT = 1e11
 """Up to here a double tells a unit from its neighbours by far more than the tolerance."""
 _BATCH_BYTES = 1 << 22
+_BATCH_ROWS = 1 << 16
 _NINE = pa.decimal128(38, 9)
 
 
@@ -58,14 +59,19 @@ def read_ordinary(files: Sequence[Path], spec: TapeSpec) -> Columns | None:
     """The rows of all files, or None when one of them is not ordinary. Raises GridkeeperError BAD_FILE."""
     before = _Before()
     try:
-        return joined([_read(file, spec, before) for file in files])
+        columns = Growing()
+        for file in files:
+            for part in _read(file, spec, before):
+                columns.add(part)
+        return columns.columns()
     except (_OutOfTheOrdinaryError, pa.ArrowException, OSError, EOFError, UnicodeDecodeError, csv.Error, OverflowError):
         return None
     finally:
         pa.default_memory_pool().release_unused()
 
 
-def _read(file: Path, spec: TapeSpec, before: _Before) -> Columns:
+def _read(file: Path, spec: TapeSpec, before: _Before) -> Iterator[Columns]:
+    """The rows of a file, trades in parts of some size, so that what is decoded is never in memory whole."""
     is_parquet = magic_of(file) == PARQUET_MAGIC
     names = _names(file, is_parquet=is_parquet)
     if len(set(names)) != len(names):
@@ -73,7 +79,10 @@ def _read(file: Path, spec: TapeSpec, before: _Before) -> Columns:
     wanted, read = _layout(names)
     choice = tuple(name for name in ("symbol", "venue") if name in names)
     load = _parquet if is_parquet else _csv
-    return read(_Cells(load(file, names, (*wanted, *choice)), spec, choice), wanted, spec, before)
+    tables = load(file, names, (*wanted, *choice))
+    instrument: dict[str, str] = {}
+    for table in tables if read is _trades else [pa.concat_tables(tables)]:
+        yield read(_Cells(table, spec, choice, instrument), wanted, spec, before)
 
 
 def _names(file: Path, *, is_parquet: bool) -> tuple[str, ...]:
@@ -101,12 +110,13 @@ def _layout(names: tuple[str, ...]) -> tuple[tuple[str, ...], Callable[..., Colu
 # ---------------------------------------------------------------- files to Arrow
 
 
-def _csv(file: Path, names: tuple[str, ...], wanted: tuple[str, ...]) -> pa.Table:
+def _csv(file: Path, names: tuple[str, ...], wanted: tuple[str, ...]) -> Iterator[pa.Table]:
     import pyarrow.csv as pc
 
     packed = magic_of(file)[:2] == b"\x1f\x8b"
-    with pa.input_stream(str(file), compression="gzip" if packed else None) as stream:
-        return pc.read_csv(
+    with (
+        pa.input_stream(str(file), compression="gzip" if packed else None) as stream,
+        pc.open_csv(
             stream,
             read_options=pc.ReadOptions(column_names=list(names), skip_rows=1, block_size=_BATCH_BYTES),
             convert_options=pc.ConvertOptions(
@@ -115,7 +125,10 @@ def _csv(file: Path, names: tuple[str, ...], wanted: tuple[str, ...]) -> pa.Tabl
                 null_values=[""],
                 strings_can_be_null=True,
             ),
-        )
+        ) as batches,
+    ):
+        for batch in batches:
+            yield pa.Table.from_batches([batch])
 
 
 def _csv_type(name: str) -> Any:
@@ -126,28 +139,30 @@ def _csv_type(name: str) -> Any:
     return _NINE
 
 
-def _parquet(file: Path, names: tuple[str, ...], wanted: tuple[str, ...]) -> pa.Table:
+def _parquet(file: Path, names: tuple[str, ...], wanted: tuple[str, ...]) -> Iterator[pa.Table]:
     import pyarrow.parquet as pq
 
     own = dict(zip(names, pq.read_schema(file).names, strict=True))
     texts = [own[name] for name in wanted if name in ("side", "symbol", "venue")]
-    with pq.ParquetFile(file, read_dictionary=texts, buffer_size=1 << 20) as content:
-        # Small batches: the decoded file is never in memory twice.
-        batches = list(content.iter_batches(1 << 17, columns=[own[name] for name in wanted], use_threads=False))
-        schema = pa.schema([content.schema_arrow.field(own[name]) for name in wanted])
-    table = pa.Table.from_batches(batches) if batches else schema.empty_table()
-    return table.rename_columns([name.strip().lower() for name in table.column_names])
+    with pq.ParquetFile(file, read_dictionary=texts, buffer_size=1 << 20, pre_buffer=False) as content:
+        for batch in content.iter_batches(_BATCH_ROWS, columns=[own[name] for name in wanted], use_threads=False):
+            table = pa.Table.from_batches([batch])
+            yield table.rename_columns([name.strip().lower() for name in table.column_names])
+            pa.default_memory_pool().release_unused()
 
 
 # ---------------------------------------------------------------- Arrow to integers
 
 
 class _Cells:
-    """The columns of one file, rows of other instruments left out; each is given out once, and let go."""
+    """The columns of one part of a file, without other instruments' rows; each is given out once, and let go.
 
-    def __init__(self, table: pa.Table, spec: TapeSpec, choice: tuple[str, ...]) -> None:
+    `instrument` is what the file's parts before it say the instrument is, where nobody chose one.
+    """
+
+    def __init__(self, table: pa.Table, spec: TapeSpec, choice: tuple[str, ...], instrument: dict[str, str]) -> None:
         for name in choice:
-            table = _chosen(table, name, getattr(spec, name))
+            table = _chosen(table, name, getattr(spec, name), instrument)
         self._table = table
 
     def times_ns(self, name: str) -> Ints:
@@ -197,19 +212,20 @@ class _Cells:
         return column
 
 
-def _chosen(table: pa.Table, name: str, value: str | None) -> pa.Table:
-    """The rows of one instrument; without a choice there must be one only."""
+def _chosen(table: pa.Table, name: str, value: str | None, instrument: dict[str, str]) -> pa.Table:
+    """The rows of one instrument; without a choice there must be one only in the whole file."""
     cells = table.column(name).combine_chunks()
     if cells.null_count:
         raise _OutOfTheOrdinaryError
     if not isinstance(cells.type, pa.DictionaryType):
         cells = cells.dictionary_encode()
     codes = cells.indices.to_numpy(zero_copy_only=False)
-    if value is None:
-        if len(np.unique(codes)) > 1:
-            raise _OutOfTheOrdinaryError
-        return table
     known = [str(text) for text in cells.dictionary.to_pylist()]
+    if value is None:
+        for code in np.unique(codes).tolist():
+            if instrument.setdefault(name, known[code]) != known[code]:
+                raise _OutOfTheOrdinaryError
+        return table
     is_chosen = codes == (known.index(value) if value in known else UNKNOWN)
     return table if is_chosen.all() else table.filter(pa.array(is_chosen))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,9 @@ _SIZE_MAX_E9 = 2**62
 _ROW = np.dtype(
     [("ts_ns", "i8"), ("price_e6", "i8"), ("size_e9", "i8"), ("side", "i1"), ("good_for_ns", "i8")],
 )
+_OWN = ("ts_ns", "price_e6", "size_e9", "side")
+"""What differs from row to row; how long a price holds is mostly one number for all."""
+_ROOM = 1 << 22
 
 
 class Columns:
@@ -41,16 +45,16 @@ class Columns:
 
     def price(self, row: int, market: str) -> Price:
         """The row as a price; its `source_seq` is its number, from 1."""
-        size_e9 = int(self.size_e9[row])
+        size_e9 = self.size_e9.item(row)
         return Price(
             market=market,
             source=SOURCE,
             source_seq=row + 1,
-            ts_ns=int(self.ts_ns[row]),
-            oracle_e6=int(self.price_e6[row]),
+            ts_ns=self.ts_ns.item(row),
+            oracle_e6=self.price_e6.item(row),
             size_e9=None if size_e9 == UNKNOWN else size_e9,
-            side=int(self.side[row]),
-            good_for_ns=int(self.good_for_ns[row]),
+            side=self.side.item(row),
+            good_for_ns=self.good_for_ns.item(row),
         )
 
     def part(self, first: int, end: int) -> Columns:
@@ -83,16 +87,46 @@ def columns_of(rows: object) -> Columns:
     return Columns(*(np.ascontiguousarray(table[name]) for name in _ROW.names or ()))
 
 
-def joined(parts: Sequence[Columns]) -> Columns:
-    """One after the other."""
-    if len(parts) == 1:
-        return parts[0]
-    return Columns(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("ts_ns", "price_e6", "size_e9", "side", "good_for_ns")
-        )
-    )
+class Growing:
+    """Columns that parts are added to in place, so that no part has to be kept until the last one has come.
+
+    Room is taken for many rows at first: what is not written to costs no memory.
+    """
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._columns: list[npt.NDArray[Any]] = [np.empty(_ROOM, dtype=_ROW[name]) for name in _OWN]
+        self._good_for_ns: list[Ints] = []
+
+    def add(self, part: Columns) -> None:
+        """The next rows."""
+        end = self._rows + len(part)
+        for place, name in enumerate(_OWN):
+            if end > len(self._columns[place]):
+                self._columns[place] = _with_room(self._columns[place][: self._rows], 2 * end)
+            self._columns[place][self._rows : end] = getattr(part, name)
+        self._good_for_ns.append(part.good_for_ns)
+        self._rows = end
+
+    def columns(self) -> Columns:
+        """All rows so far."""
+        ts_ns, price_e6, size_e9, side = (column[: self._rows] for column in self._columns)
+        return Columns(ts_ns, price_e6, size_e9, side, _one(self._good_for_ns))
+
+
+def _with_room(array: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
+    larger = np.empty(rows, dtype=array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+def _one(arrays: list[Ints]) -> Ints:
+    """Several arrays as one; where each says one thing of all its rows, and all say the same, so does that."""
+    said = {int(array[0]) for array in arrays if len(array) and array.strides == (0,)}
+    count = sum(len(array) for array in arrays)
+    if len(said) == 1 and all(array.strides == (0,) or not len(array) for array in arrays):
+        return np.broadcast_to(np.int64(said.pop()), count)
+    return np.concatenate(arrays) if arrays else np.empty(0, dtype=np.int64)
 
 
 def _plain(row: TradeRow) -> tuple[int, int, int, int, int]:

@@ -54,12 +54,17 @@ _PASSED_OVER: dict[str, frozenset[type[e.Fact]]] = {
 """The frequent facts that a reader does nothing about: most of all events, and handing them over takes time."""
 
 
+_UNKNOWN_NS = -1
+"""In place of a deadline that has to be asked for."""
+
+
 class Lab:
     """One account on a simulated venue, with every grid that is proposed.
 
     `log` holds all events in the order in which they were decided, without hashes (`prev` is empty): encoding is the
     event store's business. Services on the same tape in lockstep record the same events, stream by stream. A signed
-    transaction lands `latency_ns` later, and is seen at once when it does.
+    transaction lands `latency_ns` later, and is seen at once when it does. Without `restates` execution leaves out of
+    its `tx:` stream what it met: nothing follows from it, and whoever has the tape can have it again.
     """
 
     def __init__(
@@ -73,12 +78,13 @@ class Lab:
         account: str = ACCOUNT,
         now_ns: int = 0,
         on_event: Callable[[Recorded], None] | None = None,
+        restates: bool = True,
     ) -> None:
         self.now_ns = now_ns
         self.log: list[Recorded] = []
         self.venue = VenueModel(markets, fills, enforce_margin=enforce_margin)
         self.strategy = StrategyMachine()
-        self.execution = ExecutionMachine(self._sign)
+        self.execution = ExecutionMachine(self._sign, restates=restates)
         self.ledger = LedgerMachine()
         self._machines: tuple[tuple[str, Machine, frozenset[str]], ...] = (
             ("strategy", self.strategy, _STRATEGY_READS),
@@ -86,7 +92,7 @@ class Lab:
             ("ledger", self.ledger, _LEDGER_READS),
         )
         self._on_event = on_event
-        self._wakes: dict[str, int | None] = {}
+        self._wakes: dict[str, int | None] = {name: _UNKNOWN_NS for name, _, _ in self._machines}
         self._account = account
         self._latency_ns = latency_ns
         self._versions: dict[str, int] = {}
@@ -105,8 +111,9 @@ class Lab:
         self.advance(price.ts_ns)
         self._keepers(self.venue.apply_row(price))
         self._drain()
+        item = PriceTick(now_ns=self.now_ns, price=price)
         for name, machine, _ in self._machines:
-            self._accept(name, machine, PriceTick(now_ns=self.now_ns, price=price))
+            self._accept(name, machine, item)
         self._drain()
 
     def calm_row(self, price: Price) -> None:
@@ -117,7 +124,7 @@ class Lab:
         for _, machine, _ in self._machines:
             drafts = machine.accept(item)
             assert not drafts, drafts
-        self._wakes.pop("strategy", None)
+        self._wakes["strategy"] = _UNKNOWN_NS
 
     def band(self, market: str) -> tuple[int, int]:
         """Prices strictly inside lead to nothing, on this market, as long as no deadline passes and no input comes."""
@@ -148,7 +155,7 @@ class Lab:
         self.now_ns = max(self.now_ns, due_ns)
         drafts = self.ledger.accept(PriceTick(now_ns=self.now_ns, price=price))
         assert not drafts, drafts
-        self._wakes.pop("ledger")
+        self._wakes["ledger"] = _UNKNOWN_NS
         for draft in self.ledger.accept(Wake(now_ns=due_ns)):
             self._record(draft)
 
@@ -189,6 +196,12 @@ class Lab:
         self._accept(name, self.execution if name == "execution" else self.strategy, item)
         self._drain()
 
+    def deposit(self, quote_e6: int) -> None:
+        """The owner pays collateral in."""
+        self._signatures += 1
+        self._seen(f"lab-{self._signatures}", self.venue.deposit(self._account, quote_e6), ours=False)
+        self._drain()
+
     def reconcile(self) -> None:
         """Read the account from the venue, as execution does every minute."""
         self._read_account()
@@ -212,9 +225,10 @@ class Lab:
         self._accept("execution", self.execution, item)
 
     def _accept(self, name: str, machine: Machine, item: Input) -> None:
-        self._wakes.pop(name, None)
-        for draft in machine.accept(item):
-            self._pending.append((name, self._record(draft)))
+        self._wakes[name] = _UNKNOWN_NS
+        drafts = machine.accept(item)
+        if drafts:
+            self._pending += [(name, self._record(draft)) for draft in drafts]
 
     def _record(self, draft: Draft) -> Recorded:
         version = self._versions.get(draft.stream, 0) + 1
@@ -308,10 +322,11 @@ class Lab:
     def _next_wake_ns(self) -> int | None:
         wakes = [self._wake_of(name, machine) for name, machine, _ in self._machines]
         wakes += [self.venue.next_deadline_ns(), self._signed[0][0] if self._signed else None]
-        return min((w for w in wakes if w is not None), default=None)
+        return min([w for w in wakes if w is not None], default=None)
 
     def _wake_of(self, name: str, machine: Machine) -> int | None:
         """A machine's next deadline, asked for once after each of its inputs."""
-        if name not in self._wakes:
-            self._wakes[name] = machine.next_wake_ns()
-        return self._wakes[name]
+        due_ns = self._wakes[name]
+        if due_ns == _UNKNOWN_NS:
+            due_ns = self._wakes[name] = machine.next_wake_ns()
+        return due_ns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -18,6 +18,7 @@ from gridkeeper_lab.backtest import Run
 from gridkeeper_lab.columns import Ints
 
 NO_LEVEL = -1
+_ROWS_AT_A_TIME = 1 << 16
 
 
 class Fills(msgspec.Struct, frozen=True):
@@ -172,11 +173,32 @@ def held_at(rows: int, steps: Steps) -> tuple[npt.NDArray[np.float64], npt.NDArr
 
 def max_drawdown_e6(price_e6: Ints, steps: Steps) -> int:
     """The deepest fall of total PnL from a peak before it (not negative)."""
-    curve = total_pnl(price_e6, steps)
-    peaks = np.maximum.accumulate(curve)
-    bottom = int((peaks - curve).argmax())
-    top = int(curve[: bottom + 1].argmax())
+    top = bottom = peak_row = 0
+    peak, fall = -np.inf, 0.0
+    for first, curve in _pnl_by_parts(price_e6, steps):
+        # The highest so far, and where it was, at every row of the part.
+        peaks = np.maximum.accumulate(np.concatenate(([peak], curve)))[1:]
+        falls = peaks - curve
+        lowest = int(falls.argmax())
+        if falls[lowest] > fall:
+            fall, bottom = float(falls[lowest]), first + lowest
+            is_here = peaks[lowest] > peak
+            top = first + int(curve[: lowest + 1].argmax()) if is_here else peak_row
+        if peaks[-1] > peak:
+            peak, peak_row = float(peaks[-1]), first + int(curve.argmax())
     return max(0, exact_pnl_e6(price_e6, steps, top) - exact_pnl_e6(price_e6, steps, bottom))
+
+
+def _pnl_by_parts(price_e6: Ints, steps: Steps) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
+    """`total_pnl` piece by piece, each with its first row: a long tape is not held in memory several times."""
+    base = quote = 0.0
+    for first in range(0, len(price_e6), _ROWS_AT_A_TIME):
+        end = min(first + _ROWS_AT_A_TIME, len(price_e6))
+        since, until = np.searchsorted(steps.row, (first, end)).tolist()
+        part = Steps(steps.row[since:until] - first, steps.base_e9[since:until], steps.quote_e6[since:until])
+        held, cash = held_at(end - first, part)
+        yield first, (held + base) * (price_e6[first:end] / 1e6) + (cash + quote)
+        base, quote = base + float(held[-1]), quote + float(cash[-1])
 
 
 def exact_pnl_e6(price_e6: Ints, steps: Steps, row: int) -> int:

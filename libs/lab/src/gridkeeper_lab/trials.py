@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
 
@@ -75,6 +73,10 @@ def run_trials(
     try:
         if jobs == 1 or len(trials) == 1:
             return _counted(map(_try, range(len(trials))), progress)
+        # Imported here: one run, which is the usual case, needs neither.
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
         # Forked children share the tapes with this process instead of getting a copy of each.
         with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
             return _counted(pool.map(_try, range(len(trials))), progress)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 import click
 
 from gridkeeper_cli.group import GridkeeperGroup
@@ -33,6 +31,8 @@ COMMANDS: dict[str, str] = {
 
 def _show_version(ctx: click.Context, _param: click.Parameter, *, value: bool) -> None:
     if value:
+        from importlib.metadata import version
+
         number = version("gridkeeper-cli")
         ctx.ensure_object(Session).answer({"version": number}, f"gridkeeper {number}")
         ctx.exit()

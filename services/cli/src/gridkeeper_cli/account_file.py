@@ -7,7 +7,7 @@ from pathlib import Path
 from gridkeeper_cli.demo import CONFIG_FILE
 from gridkeeper_cli.gridkeeper_toml import AccountEntry, Configuration, read_configuration
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_drift.opening import AccountConfig, check_account, drift_venue
+from gridkeeper_drift.opening import AccountConfig, check_account, drift_venue, parse_address
 from gridkeeper_drift.venue import DriftVenue
 from gridkeeper_runtime.datadir import read_run_file
 
@@ -46,3 +46,5 @@ def check_signers(configuration: Configuration) -> None:
     """
     for alias, entry in configuration.accounts.items():
         check_account(AccountConfig(alias, entry.authority, entry.sub_account, entry.signer, entry.may_be_owner))
+        for table in entry.lookup_tables:
+            parse_address(table, f"accounts.{alias}.lookup_tables")

@@ -48,9 +48,13 @@ class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-async def decide_again(source: RecordSource) -> DecisionReport:
-    """Strategy, execution, ledger and notifier, each from its first event to its last."""
-    return DecisionReport(logs=tuple([await _log(source, service) for service in DECIDERS]))
+async def decide_again(source: RecordSource, *, is_whole: bool = True) -> DecisionReport:
+    """Strategy, execution, ledger and notifier, each from its first event to its last.
+
+    Who is told of what hangs on all that happens, so of a record that is not whole the notifier's are left out.
+    """
+    deciders = [service for service in DECIDERS if is_whole or service != "notifier"]
+    return DecisionReport(logs=tuple([await _log(source, service) for service in deciders]))
 
 
 async def _log(source: RecordSource, service: Decider) -> LogDecisions:

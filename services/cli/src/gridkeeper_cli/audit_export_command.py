@@ -37,8 +37,8 @@ def export_command(session: Session, file: Path | None, heads: bool, incident: s
     """Write heads to keep elsewhere, or one file that shows what happened to a grid.
 
     Heads that lie on another machine reveal later whether the end of a stream was cut off (`audit verify --heads`). An
-    incident holds the account's events up to --to, the prices of the interval, settings and release; `audit replay
-    FILE` opens it anywhere.
+    incident holds the account's events up to --to with what people were told of them, the prices of the interval,
+    settings and release; `audit replay FILE` opens it anywhere.
 
     \b
     Example:

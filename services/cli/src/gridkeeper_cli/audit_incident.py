@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
+from gridkeeper_cli.documents import iso_utc
 from gridkeeper_cli.record_source import FileSource, RecordSource, Stored
+from gridkeeper_core.alerts.notice import FLEET
 from gridkeeper_core.audit.bundle import BundleWriter, End, Event, Head, Tick
 from gridkeeper_core.audit.envelope import envelope_of
 from gridkeeper_core.audit.replay import MACHINES, Difference, Replay, State, differences
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_core.events import GridProposed
+from gridkeeper_core.events import Digested, GridProposed, Sent
 from gridkeeper_core.names import split_stream
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import GENESIS, decode, hash_of
 
-FOLDED = ("price_feed", "strategy", "execution", "ledger")
-"""Services whose events an incident holds; who was told of it is not part of it."""
+FOLDED = ("price_feed", "strategy", "execution", "ledger", "notifier")
+"""Services whose events an incident holds."""
 _FOR_EVER = 2**62
 
 
@@ -33,6 +35,15 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """What people were told, and when; on several channels it is one alert."""
+
+    time: str
+    target: str
+    severity: str
+    text: str
+
+
 class FileReport(msgspec.Struct, frozen=True, kw_only=True):
     """A file as it was read: what it is about, and where it comes to other states than when it was written."""
 
@@ -41,6 +52,7 @@ class FileReport(msgspec.Struct, frozen=True, kw_only=True):
     ticks: int
     states: int
     differences: tuple[Difference, ...]
+    alerts: tuple[Alert, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -71,6 +83,8 @@ class _About(msgspec.Struct, frozen=True, kw_only=True):
                 return name == config.market
             case "market" | "wallet" | "sol":
                 return True
+            case "alert":
+                return name in self.grids or name in (config.account, config.market, FLEET)
             case _:
                 return False
 
@@ -134,12 +148,15 @@ def replay_file(source: FileSource) -> FileReport:
     """
     folds, heads = _folds(), dict[str, tuple[int, str]]()
     head, end = None, None
+    alerts: dict[Alert, None] = {}
     for part in source.parts():
         match part:
             case Event():
                 body = part.stored.encode()
                 _check_chain(part, body, heads)
                 folds[part.service].take(part.id, body)
+                if part.service == "notifier":
+                    alerts |= dict.fromkeys(_alerts(body))
             case Head():
                 head = part
             case End():
@@ -154,6 +171,7 @@ def replay_file(source: FileSource) -> FileReport:
         ticks=end.ticks,
         states=sum(len(state.digests) for state in states.values()),
         differences=tuple(found),
+        alerts=tuple(alerts),
     )
 
 
@@ -166,6 +184,13 @@ def _is_part(stored: Stored, concerned: _About, to_ns: int) -> bool:
     if envelope is None or stored.service not in FOLDED or not concerned.wants(envelope.stream):
         return False
     return decode(stored.body).ts_ns <= to_ns
+
+
+def _alerts(body: bytes) -> Iterator[Alert]:
+    event = decode(body)
+    if isinstance(event.fact, Sent | Digested):
+        fact, target = event.fact, split_stream(event.stream)[1]
+        yield Alert(time=iso_utc(event.ts_ns), target=target, severity=fact.severity, text=fact.text)
 
 
 def _event(stored: Stored) -> Event:

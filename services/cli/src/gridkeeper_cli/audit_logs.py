@@ -29,6 +29,20 @@ def unseen(_done: int, _total: int) -> None:
     """The progress nobody looks at."""
 
 
+class Shares:
+    """Adds up what several passes have done; events that came since the total was taken do not lead beyond it."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0
+
+    def add(self, count: int) -> None:
+        """So many more are done."""
+        self._done += count
+        self._progress(min(self._done, self._total), self._total)
+
+
 class Logs:
     """The logs of one shard, by service. Made by `opened`; every method raises GridkeeperError STORE_LOST."""
 

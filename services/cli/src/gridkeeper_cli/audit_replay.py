@@ -10,7 +10,7 @@ import msgspec
 
 from gridkeeper_bus.connection import Bus
 from gridkeeper_bus.requests import request
-from gridkeeper_cli.audit_logs import SERVICES, Logs, Progress, opened, unseen
+from gridkeeper_cli.audit_logs import SERVICES, Logs, Progress, Shares, opened, unseen
 from gridkeeper_cli.sealed_log import read_index, sealed_events
 from gridkeeper_core.audit.replay import MACHINES, Difference, Replay, State, differences
 from gridkeeper_core.errors import GridkeeperError
@@ -76,7 +76,7 @@ async def replay(
         running = await _ask(logs.bus, shard, services) if ask_services else {}
         ends = await logs.head_ids() | {service: heads.head_id for service, heads in running.items()}
         states: dict[str, dict[str, State]] = {service: {} for service in services}
-        shares = _Shares(progress, sum(ends.values()) * len(sources))
+        shares = Shares(progress, sum(ends.values()) * len(sources))
         if "postgres" in sources:
             for service, until_id in ends.items():
                 states[service]["postgres"] = await _from_postgres(logs, service, until_id, shares)
@@ -96,7 +96,7 @@ async def _ask(bus: Bus, shard: int, services: Sequence[str]) -> dict[str, Heads
     }
 
 
-async def _from_postgres(logs: Logs, service: str, until_id: int, shares: _Shares) -> State:
+async def _from_postgres(logs: Logs, service: str, until_id: int, shares: Shares) -> State:
     fold, read_to = Replay(MACHINES[service](), until_id), 0
     while not fold.is_done and (rows := await logs.rows(service, read_to)):
         for row in rows:
@@ -106,7 +106,7 @@ async def _from_postgres(logs: Logs, service: str, until_id: int, shares: _Share
     return fold.state()
 
 
-async def _from_ev(logs: Logs, ends: dict[str, int], shares: _Shares, data_dir: Path | None) -> dict[str, State]:
+async def _from_ev(logs: Logs, ends: dict[str, int], shares: Shares, data_dir: Path | None) -> dict[str, State]:
     folds = {app_name(service, logs.shard): Replay(MACHINES[service](), end) for service, end in ends.items()}
     sealed: dict[str, int] = {}
     if data_dir is not None:
@@ -135,16 +135,3 @@ def _report(states: dict[str, dict[str, State]], ends: dict[str, int], shard: in
         for service, of in states.items()
     )
     return ReplayReport(logs=replayed, differences=tuple(found))
-
-
-class _Shares:
-    """Adds up what several passes have done."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress = progress
-        self._total = total
-        self._done = 0
-
-    def add(self, count: int) -> None:
-        self._done += count
-        self._progress(min(self._done, self._total), self._total)

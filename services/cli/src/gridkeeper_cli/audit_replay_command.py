@@ -33,6 +33,8 @@ _DECIDED = (("service", "log"), ("decisions", ">decisions"), ("events", ">events
 _GRIDS = (("id", "grid"), ("state", "state"), ("price", ">price"), ("position", ">position"), ("fills", ">fills"))
 _ORDERS = (("intent", "order"), ("side", "side"), ("price", ">price"), ("size", ">size"), ("filled", ">filled"))
 _BOOKS = (("id", "books"), ("grid_profit", ">grid profit"), ("fees", ">fees"), ("total_pnl", ">total PnL"))
+_ALERTS = (("time", "told at"), ("target", "about"), ("severity", "severity"), ("text", "message"))
+_ALERTS_SHOWN = 20
 _FILLS: tuple[FillModel, ...] = ("touch", "through", "queue")
 _EVER_NS = 2**62
 
@@ -119,7 +121,7 @@ async def _at(session: Session, file: Path | None, source: Source | None, at: st
 
 async def _decisions(session: Session, file: Path | None, source: Source | None) -> int:
     async with _opened(session, file, source) as opened:
-        report = await decide_again(opened)
+        report = await decide_again(opened, is_whole=file is None)
     return _decided(session, report)
 
 
@@ -167,7 +169,8 @@ def _replayed_file(session: Session, report: FileReport) -> int:
     told = f"{report.events} events and {report.ticks} prices are whole."
     if report.ok:
         told += f" They come to the same {report.states} states as when the file was written."
-    return answer_checked(session, "replay", document, None if report.ok else report.error, shown, told)
+    alerts = table(_ALERTS, document["alerts"][-_ALERTS_SHOWN:]) if report.alerts else "Nobody was told of anything."
+    return answer_checked(session, "replay", document, None if report.ok else report.error, shown, told, alerts)
 
 
 def _decided(session: Session, report: DecisionReport) -> int:

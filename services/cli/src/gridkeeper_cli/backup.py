@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import subprocess
@@ -18,7 +17,8 @@ import msgspec
 from gridkeeper_cli.audit_logs import SERVICES
 from gridkeeper_core import names
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_eventlog.store import EventStore
+from gridkeeper_core.record import hash_of
+from gridkeeper_eventlog.store import EventStore, StreamHead
 from gridkeeper_runtime.embedded.postgres_home import wheel_programs
 from gridkeeper_runtime.files import make_private_directory
 
@@ -29,19 +29,12 @@ _FILES = "data/"
 _LEFT_OUT = {"nats", "postgres", "logs", "lock", "run.json", "ports.json", "nats.json", "postgres.json", "access.json"}
 
 
-class Head(msgspec.Struct, frozen=True):
-    """The newest event of a stream when the backup was made: its version and the SHA-256 of its bytes."""
-
-    version: int
-    hash: str
-
-
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What the backup holds. `heads`: app -> stream -> head; `sha256`: member -> hash of its bytes."""
 
     version: str
     made_at: str
-    heads: dict[str, dict[str, Head]]
+    heads: dict[str, dict[str, StreamHead]]
     sha256: dict[str, str]
 
     @property
@@ -92,7 +85,7 @@ def unpacked(backup: Path) -> Iterator[tuple[Manifest, Path]]:
         except (OSError, EOFError, tarfile.TarError, msgspec.MsgspecError) as error:
             raise GridkeeperError("BAD_FILE", field="file", value=backup, detail=str(error)) from error
         for name, expected in manifest.sha256.items():
-            if not (Path(folder) / name).is_file() or _hash(Path(folder) / name) != expected:
+            if not (Path(folder) / name).is_file() or hash_of((Path(folder) / name).read_bytes()) != expected:
                 raise GridkeeperError("BAD_FILE", field="file", value=backup, detail=f"{name} in it is damaged.")
         yield manifest, Path(folder)
 
@@ -115,15 +108,15 @@ def load_dump(folder: Path, postgres_url: str) -> None:
     _run_client("pg_restore", postgres_url, "--no-owner", "--no-privileges", "--exit-on-error", str(folder / DUMP))
 
 
-def read_heads(postgres_url: str) -> dict[str, dict[str, Head]]:
+def read_heads(postgres_url: str) -> dict[str, dict[str, StreamHead]]:
     """App -> stream -> head, for every log there is. Raises GridkeeperError STORE_LOST."""
-    heads: dict[str, dict[str, Head]] = {}
+    heads: dict[str, dict[str, StreamHead]] = {}
     for service in SERVICES:
         app = names.app_name(service, 0)
         store = EventStore(postgres_url, app)
         try:
             store.open()
-            heads[app] = {name: Head(head.version, head.hash) for name, head in store.heads().items()}
+            heads[app] = store.heads()
         finally:
             store.close()
     return heads
@@ -138,7 +131,7 @@ def missing(manifest: Manifest, postgres_url: str) -> list[str]:
             store.open()
             for name, head in heads.items():
                 rows = store.stream(name, head.version - 1, 1)
-                if not rows or hashlib.sha256(rows[0].state).hexdigest() != head.hash:
+                if not rows or hash_of(rows[0].state) != head.hash:
                     found.append(name)
         finally:
             store.close()
@@ -150,7 +143,7 @@ def _members(archive: tarfile.TarFile, files: Mapping[str, Path]) -> Iterator[tu
         # Read once: a file that still grows must not change between its hash and its copy.
         content = path.read_bytes()
         _add(archive, name, content)
-        yield name, hashlib.sha256(content).hexdigest()
+        yield name, hash_of(content)
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -178,10 +171,6 @@ def _run_client(program: str, postgres_url: str, *options: str) -> None:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]
         raise GridkeeperError("SERVER_FAILED", field=program, detail=last)
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _private(path: str, flags: int) -> int:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,10 +13,9 @@ from gridkeeper_cli.audit_progress import progress_bar
 from gridkeeper_cli.backup import load_dump, missing, place_files, unpacked, write_backup
 from gridkeeper_cli.eventlog_rebuild import rebuild_ev
 from gridkeeper_cli.group import DONE
+from gridkeeper_cli.offline_servers import offline_servers, postgres_reached, require_cluster
 from gridkeeper_cli.session import Session, everywhere, pass_session
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_runtime.datadir import is_locked, locked, read_run_file
-from gridkeeper_runtime.embedded import EmbeddedNats, EmbeddedPostgres
 
 
 @click.command()
@@ -35,11 +32,8 @@ def backup(session: Session, file: Path) -> None:
       gridkeeper backup /safe/gridkeeper-2026-01-31.tar.gz
     """
     data_dir = session.data_dir
-    if not (data_dir / "postgres.json").exists():
-        raise GridkeeperError(
-            "BAD_FILE", field="data dir", value=data_dir, detail="There is no event log in this data directory."
-        )
-    with _postgres(data_dir) as postgres_url:
+    require_cluster(data_dir)
+    with postgres_reached(data_dir) as postgres_url:
         manifest = write_backup(file.absolute(), data_dir, postgres_url, version("gridkeeper-cli"))
     document = {
         "file": str(file),
@@ -75,21 +69,14 @@ def restore(session: Session, file: Path) -> int:
         )
     with unpacked(file) as (manifest, folder):
         place_files(folder, data_dir)
-        with locked(data_dir, version("gridkeeper-cli")):
-            nats, postgres = EmbeddedNats(data_dir), EmbeddedPostgres(data_dir)
-            try:
-                postgres.start()
-                nats.start()
-                load_dump(folder, postgres.url)
-                if lost := missing(manifest, postgres.url):
-                    raise GridkeeperError(
-                        "CHAIN_BROKEN", field=lost[0], detail="The backup does not hold its newest event."
-                    )
-                with progress_bar("Publishing", json=session.json) as progress:
-                    report = asyncio.run(rebuild_ev(postgres.url, nats.url, progress=progress))
-            finally:
-                nats.stop()
-                postgres.stop()
+        with offline_servers(data_dir) as (nats_url, postgres_url):
+            load_dump(folder, postgres_url)
+            if lost := missing(manifest, postgres_url):
+                raise GridkeeperError(
+                    "CHAIN_BROKEN", field=lost[0], detail="The backup does not hold its newest event."
+                )
+            with progress_bar("Publishing", json=session.json) as progress:
+                report = asyncio.run(rebuild_ev(postgres_url, nats_url, progress=progress))
     if not report.verified.ok:
         return answer_verified(session, report.verified)
     events = sum(log.events for log in report.verified.logs)
@@ -99,18 +86,3 @@ def restore(session: Session, file: Path) -> int:
         f"Go on with: gridkeeper up --data-dir {data_dir}",
     )
     return DONE
-
-
-@contextmanager
-def _postgres(data_dir: Path) -> Iterator[str]:
-    """The running server, or one that runs for this alone."""
-    if is_locked(data_dir):
-        yield read_run_file(data_dir).postgres_url
-        return
-    with locked(data_dir, version("gridkeeper-cli")):
-        server = EmbeddedPostgres(data_dir)
-        try:
-            server.start()
-            yield server.url
-        finally:
-            server.stop()

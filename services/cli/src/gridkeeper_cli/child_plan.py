@@ -211,6 +211,7 @@ def _endpoint(wishes: Wishes, configuration: Configuration, ports: Ports) -> dic
     found = {
         "rpc_url": rpc_url(configuration, ports),
         "priority_fee": account.priority_fee,
+        "lookup_tables": ",".join(account.lookup_tables),
         "requests_per_s": str(account.rate_limit or usual),
     }
     return found | ({"rpc2_url": account.rpc2} if account.rpc2 else {})

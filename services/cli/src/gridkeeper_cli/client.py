@@ -29,6 +29,7 @@ from gridkeeper_core.requests import (
     CommandRequest,
     EditQuery,
     EditView,
+    FundingView,
     GridDetail,
     GridQuery,
     GridView,
@@ -83,13 +84,18 @@ class Client:
         expected = " or ".join(account.alias for account in accounts)
         raise GridkeeperError("ACCOUNT_UNKNOWN", field="account", value=alias, expected=expected)
 
-    async def reconcile(self) -> list[AccountView]:
-        """All accounts, after each was read from the venue and compared with the record; each gets a snapshot."""
-        return await self._query("execution", "reconcile", list[AccountView])
+    async def snapshot(self) -> list[AccountView]:
+        """All accounts, after each was read and compared with the record, and kept in a snapshot; wallets counted."""
+        return await self._query("execution", "snapshot", list[AccountView])
 
     async def markets(self) -> list[MarketSpec]:
         """The markets the venue has."""
         return await self._query("execution", "markets", list[MarketSpec])
+
+    async def funding(self, symbol: str) -> FundingView | None:
+        """What the venue has longs pay in a market, None where it set no rate yet."""
+        rates = await self._query("execution", "funding", list[FundingView])
+        return next((rate for rate in rates if rate.market == symbol), None)
 
     async def market(self, symbol: str) -> MarketSpec:
         """One market. Raises GridkeeperError MARKET_UNKNOWN."""
@@ -128,15 +134,20 @@ class Client:
         """Each event from a sequence of EV on, for ever."""
         return follow(self._bus, subjects, sequence)
 
-    async def outcome(self, stream: str, topics: Sequence[str], within_s: float) -> Recorded | None:
-        """The first event of these topics in a stream, old or still to come; None when none comes in time."""
+    async def outcome(self, stream: str, topics: Sequence[str], within_s: float, after: int = 0) -> Recorded | None:
+        """The first event of these topics in a stream, old or still to come; None when none comes in time.
+
+        Only events of a higher version than `after` count.
+        """
         try:
             async with (
                 asyncio.timeout(within_s),
                 aclosing(follow(self._bus, subjects_of(stream, topics), 1)) as messages,
             ):
                 async for message in messages:
-                    return decode(message.body)
+                    event = decode(message.body)
+                    if event.version > after:
+                        return event
         except TimeoutError:
             return None
         raise AssertionError("a follower never ends by itself")

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from importlib.metadata import version
-from pathlib import Path
 
 import click
 import msgspec
@@ -16,11 +12,10 @@ from gridkeeper_cli.audit_progress import progress_bar
 from gridkeeper_cli.eventlog_rebuild import rebuild_ev
 from gridkeeper_cli.eventlog_rotate import rotate_ev
 from gridkeeper_cli.group import DONE
+from gridkeeper_cli.offline_servers import offline_servers, require_cluster
 from gridkeeper_cli.sealed_log import FOLDER
 from gridkeeper_cli.session import Session, everywhere, pass_session
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_runtime.datadir import locked
-from gridkeeper_runtime.embedded import EmbeddedNats, EmbeddedPostgres
 
 
 @click.group()
@@ -48,7 +43,7 @@ def rebuild_command(session: Session, yes: bool) -> int:  # noqa: FBT001  # clic
       gridkeeper eventlog rebuild --yes
     """
     data_dir = session.data_dir
-    _require_cluster(data_dir)
+    require_cluster(data_dir)
     if not yes:
         raise GridkeeperError(
             "BAD_USAGE",
@@ -58,8 +53,7 @@ def rebuild_command(session: Session, yes: bool) -> int:  # noqa: FBT001  # clic
             do="Stop Gridkeeper, then add --yes.",
         )
     with (
-        locked(data_dir, version("gridkeeper-cli")),
-        _servers(data_dir) as (nats_url, postgres_url),
+        offline_servers(data_dir) as (nats_url, postgres_url),
         progress_bar("Publishing", json=session.json) as progress,
     ):
         report = asyncio.run(rebuild_ev(postgres_url, nats_url, progress=progress))
@@ -88,7 +82,7 @@ def rotate_command(session: Session, yes: bool) -> int:  # noqa: FBT001  # click
       gridkeeper eventlog rotate --yes
     """
     data_dir = session.data_dir
-    _require_cluster(data_dir)
+    require_cluster(data_dir)
     if not yes:
         raise GridkeeperError(
             "BAD_USAGE",
@@ -98,8 +92,7 @@ def rotate_command(session: Session, yes: bool) -> int:  # noqa: FBT001  # click
             do="Stop Gridkeeper, then add --yes.",
         )
     with (
-        locked(data_dir, version("gridkeeper-cli")),
-        _servers(data_dir) as (nats_url, postgres_url),
+        offline_servers(data_dir) as (nats_url, postgres_url),
         progress_bar("Checking", json=session.json) as progress,
     ):
         report = asyncio.run(rotate_ev(data_dir, postgres_url, nats_url, progress=progress))
@@ -112,22 +105,3 @@ def rotate_command(session: Session, yes: bool) -> int:  # noqa: FBT001  # click
         f"EV begins anew with {report.carried} of them. Nothing is missing in either copy.",
     )
     return DONE
-
-
-def _require_cluster(data_dir: Path) -> None:
-    """An empty PostgreSQL made on the spot would make an empty EV."""
-    if not (data_dir / "postgres.json").exists():
-        raise GridkeeperError(
-            "BAD_FILE", field="data dir", value=data_dir, detail="There is no event log in this data directory."
-        )
-
-
-@contextmanager
-def _servers(data_dir: Path) -> Iterator[tuple[str, str]]:
-    """URLs of NATS and PostgreSQL, which run as long as this does."""
-    nats, postgres = EmbeddedNats(data_dir), EmbeddedPostgres(data_dir)
-    with ExitStack() as stack:
-        for server in (postgres, nats):
-            stack.callback(server.stop)
-            server.start()
-        yield nats.url, postgres.url

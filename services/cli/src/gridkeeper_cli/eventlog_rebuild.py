@@ -8,7 +8,7 @@ import msgspec
 
 from gridkeeper_bus.publisher import JetStreamPublisher
 from gridkeeper_bus.streams import ev_config, make_anew
-from gridkeeper_cli.audit_logs import SERVICES, Logs, Progress, opened, unseen
+from gridkeeper_cli.audit_logs import SERVICES, Logs, Progress, Shares, opened, unseen
 from gridkeeper_cli.audit_verify import VerifyReport, verify_logs
 from gridkeeper_core import names
 from gridkeeper_core.audit.chain import ChainCheck
@@ -44,10 +44,10 @@ async def rebuild_ev(
     async with opened(postgres_url, nats_url, shard, services) as logs:
         await _require_whole(logs)
         await make_anew(logs.bus, ev_config())
-        count = _Counter(progress, sum((await logs.head_ids()).values()))
+        shares = Shares(progress, sum((await logs.head_ids()).values()))
         published = await rebuild(
             [
-                (store, _Publisher(JetStreamPublisher(logs.bus, service=service, shard=shard), count))
+                (store, _Publisher(JetStreamPublisher(logs.bus, service=service, shard=shard), shares))
                 for service, store in logs.stores.items()
             ],
             logs.thread,
@@ -84,27 +84,16 @@ async def _require_whole(logs: Logs) -> None:
             read_to = rows[-1].id
 
 
-class _Counter:
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress = progress
-        self._total = total
-        self._done = 0
-
-    def add(self, count: int) -> None:
-        self._done += count
-        self._progress(min(self._done, self._total), self._total)
-
-
 class _Publisher:
     """A publisher that tells how far it is."""
 
-    def __init__(self, publisher: JetStreamPublisher, count: _Counter) -> None:
+    def __init__(self, publisher: JetStreamPublisher, shares: Shares) -> None:
         self._publisher = publisher
-        self._count = count
+        self._shares = shares
 
     async def last_published(self) -> int:
         return await self._publisher.last_published()
 
     async def publish(self, batch: list[OutboxMessage]) -> None:
         await self._publisher.publish(batch)
-        self._count.add(len(batch))
+        self._shares.add(len(batch))

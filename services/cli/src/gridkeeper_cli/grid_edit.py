@@ -16,7 +16,8 @@ from gridkeeper_cli.grid_history import versions
 from gridkeeper_cli.preview_command import assuming
 from gridkeeper_cli.render import counted, facts, table
 from gridkeeper_cli.session import Change, Session, changing, everywhere, pass_session
-from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.errors import CATALOGUE, GridkeeperError
+from gridkeeper_core.events import EditRefused
 from gridkeeper_core.grid.parse import parse_grid
 from gridkeeper_core.grid.preview_checks import open_refusals
 from gridkeeper_core.inputs import EditGrid
@@ -24,6 +25,9 @@ from gridkeeper_core.requests import CommandReply, EditView
 from gridkeeper_core.units import e6_text, e9_text
 
 EDITED = "grid.edited.v1"
+PROPOSED = "grid.edit_proposed.v1"
+REFUSED = "grid.edit_refused.v1"
+ANSWERED_WITHIN_S = 60.0
 CANCELLED_WITHIN_S = 30.0
 POLL_S = 0.1
 _ORDER_COLUMNS = (("change", "change"), ("side", "side"), ("price", ">price"), ("size", ">size"), ("intent", "intent"))
@@ -36,6 +40,7 @@ class _Edited(msgspec.Struct, frozen=True, kw_only=True):
     event: str = ""
     orders_left: int = 0
     is_applied: bool = False
+    is_waiting: bool = False
 
 
 @click.command("edit")
@@ -120,15 +125,30 @@ async def _edit(
     reply = await client.command(
         "grid", grid_id, "edit", body, key=change.key, author=change.author, reason=change.reason
     )
+    if PROPOSED in reply.topics and not change.wait:
+        return _Edited(plan=plan, event=_event_of(reply, PROPOSED), is_applied=True, is_waiting=True)
+    event = await _answered(client, reply) if PROPOSED in reply.topics else _event_of(reply, EDITED)
     left = await _leaving(client, grid_id) if change.wait else 0
-    return _Edited(plan=plan, event=_event_of(reply), orders_left=left, is_applied=True)
+    return _Edited(plan=plan, event=event, orders_left=left, is_applied=True)
 
 
-def _event_of(reply: CommandReply) -> str:
-    """The event that put the settings in force: the reply names the last one of the same decision."""
-    if EDITED not in reply.topics:
+async def _answered(client: Client, reply: CommandReply) -> str:
+    """The event that put the settings in force once the account gave more slots. Raises what it was refused for."""
+    answer = await client.outcome(reply.stream, (EDITED, REFUSED), ANSWERED_WITHIN_S, after=reply.version)
+    if answer is None:
+        detail = f"More order slots were asked for, but nothing was decided within {ANSWERED_WITHIN_S:.0f} s."
+        raise GridkeeperError("SERVICE_SILENT", field="grid.id", value=reply.stream, detail=detail)
+    if isinstance(answer.fact, EditRefused):
+        code = answer.fact.code if answer.fact.code in CATALOGUE else "INTERNAL"
+        raise GridkeeperError(code, field="window.live_orders", value=reply.stream, detail=answer.fact.detail)
+    return answer.identity
+
+
+def _event_of(reply: CommandReply, topic: str) -> str:
+    """The event of a topic: the reply names the last one of the same decision. "" where there is none."""
+    if topic not in reply.topics:
         return ""
-    after = len(reply.topics) - 1 - reply.topics.index(EDITED)
+    after = len(reply.topics) - 1 - reply.topics.index(topic)
     return f"{reply.stream}@{reply.version - after}"
 
 
@@ -157,6 +177,8 @@ def _document(grid_id: str, edited: _Edited, change: Change) -> documents.Docume
             "cancelled": [documents.order(order) for order in plan.cancelled],
             "placed": [documents.order(order) for order in plan.placed],
             "orders_left": edited.orders_left,
+            "waiting": edited.is_waiting,
+            "order_slots": {"before": plan.slots_before, "after": plan.slots_after},
         }
     }
 
@@ -177,6 +199,7 @@ def _text(grid_id: str, edited: _Edited) -> list[RenderableType]:
         ("size per order", f"{_sizes(plan.sizes_before_e9)}  →  {_sizes(plan.sizes_after_e9)}"),
         ("held by cells", f"{e9_text(plan.held_before_e9)}  →  {e9_text(plan.held_after_e9)}"),
         ("margin", f"{e6_text(plan.margin_before_e6)}  →  {e6_text(plan.margin_after_e6)}"),
+        *_slots(plan),
         ("levels kept", len({*plan.levels_before_e6} & {*plan.levels_after_e6})),
     ]
     changes = [{"change": "cancel", **documents.order(order)} for order in plan.cancelled]
@@ -189,9 +212,18 @@ def _text(grid_id: str, edited: _Edited) -> list[RenderableType]:
     ]
 
 
+def _slots(plan: EditView) -> list[tuple[str, str]]:
+    if plan.slots_before == plan.slots_after:
+        return []
+    when = "got from the account first" if plan.slots_after > plan.slots_before else "given back when orders are gone"
+    return [("order slots", f"{plan.slots_before}  →  {plan.slots_after}, {when}")]
+
+
 def _verdict(grid_id: str, edited: _Edited) -> str:
     if not edited.is_applied:
         return "Nothing was changed; --apply puts it in force. Orders that wait for a cancel follow when it is done."
+    if edited.is_waiting:
+        return f"The account is asked for more order slots for grid {grid_id}, by event {edited.event}."
     left = f" {counted(edited.orders_left, 'old order')} not cancelled yet." if edited.orders_left else ""
     if not edited.event:
         return f"Grid {grid_id} has these settings already."

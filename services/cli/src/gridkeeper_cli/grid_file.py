@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -18,6 +18,7 @@ from gridkeeper_core.grid.preview_liquidation import OtherPosition, RestOfAccoun
 from gridkeeper_core.grid.preview_money import SIGNATURE_LAMPORTS, Costs
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.prices.price import Price
+from gridkeeper_core.requests import FundingView
 from gridkeeper_core.units import E6
 
 if TYPE_CHECKING:
@@ -45,7 +46,15 @@ class _World(msgspec.Struct, frozen=True, kw_only=True):
     sol_price_e6: int | None
     spread_ratio_e6: int = 0
     rest: RestOfAccount | None = None
+    funding: FundingView | None = None
     note: str = ""
+
+
+class FundingSource(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the funding rate of a preview is from: recorded payments, or the venue, which set it at `at_ns`."""
+
+    kind: Literal["recorded", "venue"]
+    at_ns: int | None = None
 
 
 class Previewed(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +64,7 @@ class Previewed(msgspec.Struct, frozen=True, kw_only=True):
     config: GridConfig
     costs: Costs
     note: str
+    funding: FundingSource | None = None
 
 
 def positive_e6(text: str | None, field: str) -> int | None:
@@ -96,6 +106,7 @@ async def _world_of(client: Client, config: GridConfig) -> _World:
         sol_price_e6=sol.oracle_e6 if sol else None,
         spread_ratio_e6=_spread_e6(newest),
         rest=await _rest_of(client, config),
+        funding=await client.funding(config.market),
     )
 
 
@@ -145,7 +156,20 @@ def _preview(config: GridConfig, assumed: Assumptions, world: _World) -> Preview
         transaction_lamports=assumed.transaction_lamports,
         sol_price_e6=sol_price_e6,
         spread_ratio_e6=world.spread_ratio_e6 if assumed.spread_ratio_e6 is None else assumed.spread_ratio_e6,
-        paid_hour_e9=assumed.paid_hour_e9,
+        paid_hour_e9=_paid_hour_e9(assumed, world),
     )
     made = preview(config, world.spec, price_e6, costs=costs, sigma_day_e6=assumed.sigma_day_e6, rest=world.rest)
-    return Previewed(preview=made, config=config, costs=costs, note=world.note)
+    return Previewed(preview=made, config=config, costs=costs, note=world.note, funding=_funding_source(assumed, world))
+
+
+def _paid_hour_e9(assumed: Assumptions, world: _World) -> int | None:
+    """What the user gave goes before what the venue says."""
+    if assumed.paid_hour_e9 is not None or world.funding is None:
+        return assumed.paid_hour_e9
+    return world.funding.paid_hour_e9
+
+
+def _funding_source(assumed: Assumptions, world: _World) -> FundingSource | None:
+    if assumed.paid_hour_e9 is not None:
+        return FundingSource(kind="recorded")
+    return FundingSource(kind="venue", at_ns=world.funding.at_ns) if world.funding is not None else None

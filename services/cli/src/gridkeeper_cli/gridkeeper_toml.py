@@ -33,8 +33,9 @@ class AccountEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     `rpc2` is asked where `rpc` is away, and before a difference is believed; `rate_limit` is requests per second to
     each (0: as suits the profile). `signer` is `file:PATH` (mode 0600) or `agent:PATH` of a socket, where a relative
-    path starts at the folder of the file; that it may be the owner's own key has to be allowed by `owner_key`. `priority_fee`: micro-lamports per compute unit, or
-    `recent:<cap>`. The last four are decimal text, "" for none.
+    path starts at the folder of the file; that it may be the owner's own key has to be allowed by `owner_key`.
+    `priority_fee`: micro-lamports per compute unit, or `recent:<cap>`. `lookup_tables`: addresses of tables that make
+    transactions smaller. The last four are decimal text, "" for none.
     """
 
     venue: str = "drift"
@@ -45,6 +46,7 @@ class AccountEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     signer: str
     owner_key: bool = False
     priority_fee: str = "0"
+    lookup_tables: tuple[str, ...] = ()
     rate_limit: int = 0
     settle_above: str = ""
     max_gross: str = ""
@@ -201,7 +203,7 @@ def check_profile(configuration: Configuration, profile: Profile) -> None:
             raise GridkeeperError("BAD_VALUE", field=f"accounts.{alias}.rpc", expected=expected, detail=detail)
     first_alias, first = next(iter(configuration.accounts.items()))
     for alias, account in configuration.accounts.items():
-        for name in ("rpc", "rpc2", "priority_fee", "rate_limit"):
+        for name in ("rpc", "rpc2", "priority_fee", "lookup_tables", "rate_limit"):
             if getattr(account, name) != getattr(first, name):
                 raise GridkeeperError(
                     "BAD_VALUE",

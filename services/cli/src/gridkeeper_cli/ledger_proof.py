@@ -59,7 +59,7 @@ def proof(session: Session, account: str, since: str, until: str) -> int:
     to_ns = parse_time_ns(until, "--to") if until else None
     url = read_run_file(session.data_dir).postgres_url
     if to_ns is None:
-        session.ask(lambda client: client.reconcile())
+        session.ask(lambda client: client.snapshot())
     proofs = [prove(url, alias, from_ns, to_ns) for alias in _accounts(url, account)]
     documents = [_document(proven) for proven in proofs]
     error = next((_error(proven) for proven in proofs if not proven.ok), None)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import RenderableType
 
-from gridkeeper_cli.documents import Document, optional_e6
+from gridkeeper_cli.documents import Document, iso_utc, optional_e6
 from gridkeeper_cli.grid_file import Previewed
 from gridkeeper_cli.render import facts, table
 from gridkeeper_core.grid.expectation import Expectation
@@ -53,6 +53,8 @@ def document(previewed: Previewed, accepted: Sequence[str]) -> Document:
         "at_upper": _inventory(p.at_upper),
         "entry": _entry(p),
         "funding_per_hour": None if p.paid_hour_e9 is None else e9_text(p.paid_hour_e9),
+        "funding_source": previewed.funding.kind if previewed.funding else None,
+        "funding_time": _funding_time(previewed),
         "stops": [_stop(line) for line in p.stops],
         "start_trigger": optional_e6(p.start_trigger_e6),
         "window": {"buys": p.window.buys, "sells": p.window.sells, "margin": e6_text(p.window.margin_e6)},
@@ -76,7 +78,7 @@ def text(previewed: Previewed, accepted: Sequence[str]) -> list[RenderableType]:
         _headline(p),
         *([f"Note: {previewed.note}."] if previewed.note else []),
         "",
-        facts(_money(p)),
+        facts(_money(p, previewed)),
         "",
         *_expected(p.expectation),
         "",
@@ -187,7 +189,7 @@ def _headline(p: Preview) -> str:
     )
 
 
-def _money(p: Preview) -> list[tuple[str, str]]:
+def _money(p: Preview, previewed: Previewed) -> list[tuple[str, str]]:
     least, most = p.least_turn, p.most_turn
     transaction = p.transaction_cost_e6
     return [
@@ -199,7 +201,7 @@ def _money(p: Preview) -> list[tuple[str, str]]:
         *([("first position", _entry_text(p))] if p.entry is not None else []),
         ("at the lower end", _inventory_text(p.at_lower)),
         ("at the upper end", _inventory_text(p.at_upper)),
-        ("funding", _funding_text(p)),
+        ("funding", _funding_text(p, previewed)),
         ("live orders", f"{p.window.buys} buys, {p.window.sells} sells, margin {e6_text(p.window.margin_e6)}"),
         *([("starts at", e6_text(p.start_trigger_e6))] if p.start_trigger_e6 is not None else []),
         *[(line.kind, _stop_text(line)) for line in p.stops],
@@ -216,12 +218,21 @@ def _entry_text(p: Preview) -> str:
     )
 
 
-def _funding_text(p: Preview) -> str:
+def _funding_time(previewed: Previewed) -> str | None:
+    """When the venue set its rate."""
+    source = previewed.funding
+    return iso_utc(source.at_ns) if source is not None and source.at_ns is not None else None
+
+
+def _funding_text(p: Preview, previewed: Previewed) -> str:
     if p.paid_hour_e9 is None:
-        return "unknown: give recorded rates with --funding FILE"
+        why = "no venue is asked" if previewed.note else "the venue has set no rate yet"
+        return f"unknown, as {why}: give recorded rates with --funding FILE"
+    set_at = _funding_time(previewed)
+    whose = f"the venue's rate of {set_at}," if set_at else "the recorded mean,"
     ends = (("lower", p.at_lower), ("upper", p.at_upper))
     told = [f"{_received(held.funding_day_e6 or 0)} a day at the {name} end" for name, held in ends]
-    return f"{', '.join(told)} (at a mean rate of {e9_text(p.paid_hour_e9)} per hour, which changes)"
+    return f"{', '.join(told)} ({whose} {e9_text(p.paid_hour_e9)} per hour; it changes)"
 
 
 def _received(quote_e6: int) -> str:

@@ -29,6 +29,7 @@ _ACCOUNT: Rows = {
         "micro-lamports per compute unit", "a number, or `recent:<cap>`",
         "What is paid on top for a place in a block: always this, or what was recently paid, up to a cap.",
     ),
+    "lookup_tables": ("addresses", "base58", "Tables of addresses on the chain that make transactions smaller."),
     "rate_limit": ("requests per second", "at least 0", "The most each endpoint is asked; 0: as suits the profile."),
     "settle_above": ("quote", "at least 0", "PnL beyond this is settled by itself. Empty: only when asked."),
     "max_gross": (

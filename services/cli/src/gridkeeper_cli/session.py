@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import getpass
 import os
@@ -46,6 +45,8 @@ class Session:
     def ask(self, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Do something with the running Gridkeeper. Raises GridkeeperError NOT_RUNNING."""
         # Imported here: what needs no running Gridkeeper starts several times as fast without its client.
+        import asyncio
+
         from gridkeeper_cli.client import connected
         from gridkeeper_runtime.datadir import read_run_file
 

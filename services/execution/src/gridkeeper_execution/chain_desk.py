@@ -9,7 +9,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_core.events import AdoptionWanted, DifferenceSuspected
+from gridkeeper_core.events import AccountSnapshot, AdoptionWanted, DifferenceSuspected
 from gridkeeper_core.inputs import (
     AccountBooted,
     AccountRead,
@@ -21,14 +21,18 @@ from gridkeeper_core.inputs import (
     TransactionVanished,
     Wake,
 )
+from gridkeeper_core.names import split_stream
 from gridkeeper_core.orders.decide import RollTooLargeError
 from gridkeeper_core.orders.machine import ExecutionMachine
 from gridkeeper_core.orders.reconcile import same_books
 from gridkeeper_core.orders.rules import AccountRules
 from gridkeeper_core.orders.state import InFlight
 from gridkeeper_core.record import Recorded
+from gridkeeper_core.requests import FundingView
 from gridkeeper_core.venue.records import Roll, Signed, VenueAccount
+from gridkeeper_drift.codecs.accounts import funding_of
 from gridkeeper_drift.failure import CannotSignError, RpcRefusedError, RpcUnreachableError, TransactionTooLargeError
+from gridkeeper_drift.poller import Poll
 from gridkeeper_drift.sender import Gone, Landed
 from gridkeeper_drift.venue import DriftVenue
 from gridkeeper_drift.walker import Walk
@@ -42,6 +46,7 @@ WALK_AT_LEAST_S = 10.0
 WALK_IDLE_S = 300.0
 MARKETS_EVERY_S = 300.0
 RPC_PAUSE_S = 1.0
+SNAPSHOT_ATTEMPTS = 25
 RECHECK_S = 1.0
 """How soon a difference is looked at again, at a later slot."""
 
@@ -70,15 +75,17 @@ class ChainDesk:
         self._cursors: dict[str, str] = {}
         self._cursor_slots: dict[str, int] = {}
         self._sent_s: dict[str, float] = {}
-        self._asked_s: dict[str, float] = {}
         self._walked_s: dict[str, float] = {}
         self._reconciled_s: dict[str, float] = {}
+        self._kept: dict[str, int] = {}
+        self._delegates: dict[str, str] = {}
         self._to_send = asyncio.Event()
         self._to_look = asyncio.Event()
         self._looking = asyncio.Lock()
         self._is_unsigned = False
         self.meter = AccountMeter()
         self.lamports: dict[str, int] = {}
+        self.funding: dict[str, FundingView] = {}
         self._begun: list[asyncio.Future[list[Recorded]]] = []
         self.trouble = "The chain was not read yet."
 
@@ -104,6 +111,10 @@ class ChainDesk:
     def on_committed(self, recorded: list[Recorded]) -> None:
         """A signed transaction is sent as soon as it is committed, never before."""
         self.meter.count(recorded)
+        for event in recorded:
+            if isinstance(event.fact, AccountSnapshot):
+                alias = split_stream(event.stream)[1]
+                self._kept[alias] = self._kept.get(alias, 0) + 1
         if any(event.stream.startswith("tx:") for event in recorded):
             self._to_send.set()
         if any(isinstance(event.fact, AdoptionWanted | DifferenceSuspected) for event in recorded):
@@ -216,7 +227,7 @@ class ChainDesk:
 
     # ------------------------------------------------------------ looking
 
-    async def look(self, *, reconcile: bool = False) -> int:
+    async def look(self, *, reconcile: bool = False, keeps: bool = False) -> int:
         """Poll the accounts, walk those that changed, compare when it is time. The number of transactions met."""
         async with self._looking:
             found = await self._venue.poll()
@@ -225,24 +236,38 @@ class ChainDesk:
                 if alias not in found.users:
                     raise GridkeeperError("ACCOUNT_UNKNOWN", field="account", value=alias, do="Create it on the venue.")
                 now_s = _now_s()
-                is_due = reconcile or self._is_due(alias, now_s)
+                is_due = reconcile or self._is_due(alias, now_s) or self._is_lent_otherwise(alias, found)
                 patience_s = WALK_AT_LEAST_S if self._venue.waits_for_finality(alias) else WALK_IDLE_S
                 is_old = now_s - self._walked_s.get(alias, -1e9) >= patience_s
                 account = self._machine.account(alias)
                 if alias in found.changed or account.flights or is_due or is_old:
                     count += await self._walk(alias)
                 if is_due or account.phase != "live":
-                    await self._reconcile(alias)
+                    await self._reconcile(alias, keeps=keeps)
             self.trouble = ""
             await self._tell_endpoints()
             await self._sign_again()
             return count
+
+    async def snapshot(self) -> None:
+        """Keep a snapshot of every account; one that is in doubt, or never holds still, goes without."""
+        kept = dict(self._kept)
+        for _ in range(SNAPSHOT_ATTEMPTS):
+            await self.look(reconcile=True, keeps=True)
+            if all(self._kept.get(alias, 0) > kept.get(alias, 0) for alias in self._aliases):
+                return
+            await asyncio.sleep(OUTCOME_EVERY_S)
 
     def _is_due(self, alias: str, now_s: float) -> bool:
         """Every so often; at once after the endpoint was away, and soon where something is in doubt."""
         account = self._machine.account(alias)
         since_s = now_s - self._reconciled_s.get(alias, -1e9)
         return since_s >= self._reconcile_s or bool(self.trouble) or (account.is_in_doubt and since_s >= RECHECK_S)
+
+    def _is_lent_otherwise(self, alias: str, found: Poll) -> bool:
+        """Whether the owner named another delegate: who may sign must not wait for the next comparison."""
+        delegate = str(found.users[alias].delegate)
+        return delegate != self._delegates.get(alias, delegate)
 
     async def _sign_again(self) -> None:
         """What could not be signed stays queued for the next input, and while prices are silent none may come."""
@@ -282,7 +307,7 @@ class ChainDesk:
             self._reconciled_s.pop(alias, None)  # what the log lacks, the account's counters may prove
         await asyncio.gather(*done)
 
-    async def _reconcile(self, alias: str) -> None:
+    async def _reconcile(self, alias: str, *, keeps: bool) -> None:
         """Compare only what surely belongs together: the account did not change while its signatures were walked."""
         again = await self._venue.poll()
         state = self._machine.account(alias)
@@ -302,8 +327,10 @@ class ChainDesk:
             endpoints=2 if asks_second else 1,
             agreed=not asks_second or (second is not None and same_books(read, second)),
             block_time_s=block_time_s,
+            keeps=keeps,
         )
         self.lamports[alias] = read.lamports
+        self._delegates[alias] = str(again.users[alias].delegate)
         await self._inbox.submit(item)
         self._reconciled_s[alias] = _now_s()
 
@@ -314,6 +341,7 @@ class ChainDesk:
             item = MarketRead(now_ns=self._now_ns(), spec=spec)
             if spec.index in found.markets:
                 oracle = found.markets[spec.index].price
+                self._note_funding(funding_of(found.markets[spec.index].account, oracle.price_e6))
                 item = replace(
                     item,
                     oracle_e6=oracle.price_e6,
@@ -322,12 +350,18 @@ class ChainDesk:
                 )
             await self._inbox.submit(item)
 
+    def _note_funding(self, found: FundingView | None) -> None:
+        if found is not None:
+            self.funding[found.market] = found
+
     async def _guarded(self, work: Awaitable[object]) -> None:
         """An endpoint that is away is waited for; readiness says so meanwhile."""
         try:
             await work
         except RpcUnreachableError as away:
             self.trouble = str(away)
+            # Now, and not when it is over: a breaker that is open for long is what somebody has to be told of.
+            await self._tell_endpoints()
             await asyncio.sleep(RPC_PAUSE_S)
         except GridkeeperError as error:
             if error.code != "ACCOUNT_UNKNOWN":

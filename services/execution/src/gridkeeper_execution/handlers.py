@@ -28,16 +28,25 @@ class AccountRequests:
         """The markets the venue was seen to have."""
         return msgspec.json.encode(list(self._machine.specs().values()))
 
+    async def funding(self, _subject: str, _body: bytes) -> bytes:
+        """The funding rates of the markets as they were read last."""
+        return msgspec.json.encode(list(self._desk.funding.values()))
+
     async def poll(self, _subject: str, _body: bytes) -> bytes:
         """Send what is in flight and walk the chain now; how many transactions were met."""
         await self._desk.send_due()
         return msgspec.json.encode(Polled(transactions=await self._desk.look()))
 
     async def reconcile(self, _subject: str, _body: bytes) -> bytes:
-        """Compare record and venue now, and count the wallets."""
+        """Compare record and venue now."""
         await self._desk.look(reconcile=True)
+        return await self.accounts("", b"")
+
+    async def snapshot(self, _subject: str, _body: bytes) -> bytes:
+        """Compare, keep what was read, and count the wallets: what a proof ends with."""
+        await self._desk.snapshot()
         await self._wallets.try_count()
-        return msgspec.json.encode([account_view(state) for state in self._machine.accounts()])
+        return await self.accounts("", b"")
 
 
 def account_view(state: AccountState) -> AccountView:

@@ -1,1 +1,1 @@
-"""A local Solana JSON-RPC endpoint that speaks Drift on a simulated market."""
+"""Answers like a Solana node that runs Drift, on a simulated market."""

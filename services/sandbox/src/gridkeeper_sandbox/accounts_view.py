@@ -31,6 +31,7 @@ _INTEREST_ONE = 10**10
 _BALANCE_PER_E6 = 10**3
 _LAZER_EXPONENT = -8
 _PERCENT = 10**6
+_FUNDING_PERIOD_S = 3600
 _LIQUIDITY = 10**15
 _ORDER_TYPES = {"market": 0, "limit": 1, "trigger_market": 2, "trigger_limit": 3}
 _STATUSES = {"open": 1, "filled": 2, "cancelled": 3}
@@ -284,6 +285,8 @@ def _market_value(market: Market, key: Pubkey) -> Mapping[str, Any]:
         "min_base_asset_reserve": _LIQUIDITY // 2,
         "max_base_asset_reserve": _LIQUIDITY * 2,
         "peg_multiplier": market.oracle_e6,
+        "last_funding_rate": market.oracle_e6 * market.rules.funding_rate_e9 // E6,
+        "last_funding_rate_ts": market.price_ns // 10**9 // _FUNDING_PERIOD_S * _FUNDING_PERIOD_S,
         "cumulative_funding_rate_long": market.funding_long_e9,
         "cumulative_funding_rate_short": market.funding_short_e9,
         "last_oracle_normalised_price": market.oracle_e6,
@@ -293,7 +296,7 @@ def _market_value(market: Market, key: Pubkey) -> Mapping[str, Any]:
         "last_ask_price_twap": market.vamm_ask_e6,
         "last_update_slot": slot_at(market.price_ns),
         "last_oracle_valid": True,
-        "funding_period": 3600,
+        "funding_period": _FUNDING_PERIOD_S,
         "order_step_size": spec.step_e9,
         "order_tick_size": spec.tick_e6,
         "min_order_size": spec.minimum_e9,

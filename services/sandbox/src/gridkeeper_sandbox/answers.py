@@ -60,7 +60,7 @@ def signature(landed: Landed, commitment: Commitment) -> Any:
 
 
 def transaction(landed: Landed, encoding: str) -> Any:
-    """The answer of getTransaction; balances before and after are not kept and stand as 0."""
+    """The answer of getTransaction."""
     parsed = VersionedTransaction.from_bytes(landed.data)
     own = len(parsed.message.account_keys)
     loaded = landed.keys[own:]
@@ -74,8 +74,8 @@ def transaction(landed: Landed, encoding: str) -> Any:
             "err": landed.error,
             "status": _status(landed),
             "fee": landed.fee_lamports,
-            "preBalances": [0] * len(landed.keys),
-            "postBalances": [0] * len(landed.keys),
+            "preBalances": [before for before, _ in landed.balances],
+            "postBalances": [after for _, after in landed.balances],
             "innerInstructions": [],
             "logMessages": list(landed.logs),
             "preTokenBalances": [],

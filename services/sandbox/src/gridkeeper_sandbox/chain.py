@@ -17,7 +17,10 @@ Commitment = Literal["processed", "confirmed", "finalized"]
 
 
 class Landed(msgspec.Struct, frozen=True, kw_only=True):
-    """A transaction on the chain. `error` is the chain's JSON for it, None for success; `keys` are all it names."""
+    """A transaction on the chain. `error` is the chain's JSON for it, None for success; `keys` are all it names.
+
+    `balances` are the lamports of each of them before and after it.
+    """
 
     signature: str
     slot: int
@@ -30,6 +33,7 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
     logs: tuple[str, ...]
     fee_lamports: int
     units: int
+    balances: tuple[tuple[int, int], ...]
 
 
 class Chain:

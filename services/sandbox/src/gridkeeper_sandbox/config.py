@@ -42,7 +42,7 @@ class SandboxSettings(Settings, frozen=True, kw_only=True):
     is a tape whose rows come by request, and on which all that lands is final at once. `sync` makes every answer wait
     for the disk. `max_sub_accounts` is how many there may be in all, 0 sets no limit. `priority_fee`
     is what recent transactions are said to have paid (1e-6 lamports for each unit). `scenario` is a TOML file of
-    faults that are in force from the start on.
+    faults that are in force from the market's first price on, so that accounts can be made before.
     """
 
     state_dir: Path

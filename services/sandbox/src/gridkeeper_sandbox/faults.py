@@ -89,13 +89,18 @@ class Faults:
     def __init__(self) -> None:
         self.set(Scenario(), 0)
 
-    def set(self, scenario: Scenario, now_ns: int) -> None:
-        """Begins a scenario anew; an empty one ends all faults."""
+    def set(self, scenario: Scenario, now_ns: int | None) -> None:
+        """Begins a scenario anew, or (None) lets it wait for `begin`; an empty one ends all faults."""
         self.scenario = scenario
         self._began_ns = now_ns
         self._random = random.Random(scenario.seed)  # noqa: S311 - to be repeated, not to be secret
         self._met = [0] * len(scenario.fault)
         self._struck = [0] * len(scenario.fault)
+
+    def begin(self, now_ns: int) -> None:
+        """Begins a scenario that waits; one in force goes on."""
+        if self._began_ns is None:
+            self._began_ns = now_ns
 
     def told(self) -> list[FaultTold]:
         """Every fault of the scenario and how often it has struck."""
@@ -120,6 +125,8 @@ class Faults:
         return self._random.randrange(count)
 
     def _fits(self, fault: Fault, methods: Sequence[str], now_ns: int) -> bool:
+        if self._began_ns is None:
+            return False
         age_ns = now_ns - self._began_ns
         is_on = age_ns >= fault.from_s * NS_PER_S and (not fault.until_s or age_ns < fault.until_s * NS_PER_S)
         return is_on and (not fault.method or fault.method in methods)

@@ -21,6 +21,9 @@ from gridkeeper_drift.codecs.addresses import PROGRAM_ID
 from gridkeeper_drift.codecs.idl import instruction_accounts, instructions
 from gridkeeper_sandbox.world import keeper
 
+KEEPER_LAMPORTS = 10**12
+"""What a keeper has whenever it pays a fee: it never runs dry."""
+
 
 def filler() -> Pubkey:
     """The keeper's own User account, which the program names as the one who did it."""

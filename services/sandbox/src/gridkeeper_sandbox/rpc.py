@@ -271,10 +271,7 @@ class Rpc:
     # ------------------------------------------------------------ the sandbox's own
 
     def _airdrop(self, params: list[Any]) -> Any:
-        wallet, lamports = answers.pubkey(params[0]), int(params[1])
-        self._sandbox.fund(wallet, lamports, 0)
-        # A real airdrop is a transaction; this one is there at once and has none, so its signature is made up.
-        return base58.encode(bytes(wallet) + lamports.to_bytes(32))
+        return self._sandbox.fund(answers.pubkey(params[0]), int(params[1]), 0)
 
     def _fund(self, params: list[Any]) -> Any:
         """`[wallet, {"lamports", "quote_e6"}]`: SOL and the quote asset in the wallet's associated token account."""

@@ -86,7 +86,7 @@ class Sandbox:
         self._replay(entries)
         self.tick()
         if settings.scenario:
-            self.set_faults(read_scenario(settings.scenario))
+            self.set_faults(read_scenario(settings.scenario), at_once=bool(self._last_prices))
 
     # ------------------------------------------------------------ time
 
@@ -157,11 +157,12 @@ class Sandbox:
         self.world.rewind(mark)
         return ran
 
-    def fund(self, wallet: Pubkey, lamports: int, quote_e6: int) -> None:
-        """The faucet. Raises GridkeeperError where there is none."""
+    def fund(self, wallet: Pubkey, lamports: int, quote_e6: int) -> str:
+        """The faucet; the signature of what it gave, "" for nothing. Raises GridkeeperError where there is none."""
         if not self.settings.faucet:
             raise GridkeeperError("BAD_VALUE", field="faucet", value="off")
-        self._do(Fund(str(wallet), lamports, quote_e6))
+        landed = self._do(Fund(str(wallet), lamports, quote_e6))
+        return landed[0].signature if landed else ""
 
     def pay_funding(self, symbol: str, rate_e9: int) -> None:
         """Every position of a market pays or receives funding. Raises GridkeeperError MARKET_UNKNOWN."""
@@ -179,18 +180,18 @@ class Sandbox:
 
     # ------------------------------------------------------------ faults and forks
 
-    def set_faults(self, scenario: Scenario) -> None:
-        """Begins a scenario. Raises GridkeeperError where the chain's clock only moves by rows that wait for rest."""
-        kinds = {fault.kind for fault in scenario.fault}
-        if self.settings.lockstep and kinds.intersection(CHAIN_KINDS):
+    def set_faults(self, scenario: Scenario, *, at_once: bool = True) -> None:
+        """Begins a scenario, now or with the first price. Raises GridkeeperError for faults that lockstep forbids."""
+        forbidden = {fault.kind for fault in scenario.fault}.intersection(CHAIN_KINDS)
+        if self.settings.lockstep and forbidden:
             raise GridkeeperError(
                 "BAD_VALUE",
                 field="scenario",
-                value=", ".join(sorted(kinds.intersection(CHAIN_KINDS))),
+                value=", ".join(sorted(forbidden)),
                 expected="faults that need no time to pass, as the chain runs in lockstep",
             )
         self._coming.forget()
-        self.faults.set(scenario, self.now_ns)
+        self.faults.set(scenario, self.now_ns if at_once else None)
 
     def fork(self, signature: str, *, relands: bool) -> bool:
         """Leaves the fork that holds a transaction, if it is not final: it and all that came after it are undone."""
@@ -233,9 +234,9 @@ class Sandbox:
             self.move_clock(now_ns)
         self._journal.settle()
         self._journal.keep_prices(LastPrices(now_ns=self.now_ns, prices=tuple(self._last_prices.values())))
-        oracle = market_oracle(self.world.venue.market_named(symbol).spec)
-        self._tell(Change(tuple(landed), _keys(landed) | {oracle}))
-        return MarketTaken(last_seq=self.world.venue.market_named(symbol).source_seq, records=records)
+        market = self.world.venue.market_named(symbol)
+        self._tell(Change(tuple(landed), _keys(landed) | {market_oracle(market.spec)}))
+        return MarketTaken(last_seq=market.source_seq, records=records)
 
     def take_price(self, price: Price) -> None:
         """A price of a running feed; one of a market that is not here is passed over."""
@@ -267,6 +268,7 @@ class Sandbox:
     def _take_row(self, row: Price) -> tuple[list[Landed], int]:
         """One row: the transactions it led to, and how many records are in them."""
         self._last_prices[row.market] = row
+        self.faults.begin(self.now_ns)
         mark = self.world.mark() if self._history.keeps else None
         before = dict(self.world.venue.accounts)
         batches = self.world.venue.apply_row(row)
@@ -298,12 +300,13 @@ class Sandbox:
             return
         self._do(Submit(bytes(transaction)))
 
-    def _do(self, deed: Deed) -> None:
+    def _do(self, deed: Deed) -> list[Landed]:
         self._note(deed)
         landed = self._apply(deed)
         self._journal.settle()
         # What a fork gives are the transactions that are gone: their accounts changed, but nothing landed.
         self._tell(Change(() if isinstance(deed, Fork) else tuple(landed), _keys(landed)))
+        return landed
 
     def _note(self, deed: Deed) -> None:
         self._journal.append(Entry(now_ns=self.now_ns, prices=tuple(self._calm_prices.values()), deed=deed))
@@ -338,8 +341,7 @@ class Sandbox:
             case PayFunding():
                 return self._landing.land_batches(venue.pay_funding(deed.symbol, deed.rate_e9), before)
             case Fund():
-                self.world.fund(Pubkey.from_string(deed.wallet), deed.lamports, deed.quote_e6)
-                return []
+                return self._landing.land_gift(Pubkey.from_string(deed.wallet), deed.lamports, deed.quote_e6)
             case SetMarket():
                 venue.set_market(changed(venue.market_named(deed.symbol), deed.change))
                 return []

@@ -99,5 +99,10 @@ def keeper() -> Keypair:
     return _keypair("keeper")
 
 
+def faucet() -> Keypair:
+    """Who signs what the faucet gives; its key is no secret either."""
+    return _keypair("faucet")
+
+
 def _keypair(name: str) -> Keypair:
     return Keypair.from_seed(hashlib.sha256(f"gridkeeper sandbox {name}".encode()).digest())

@@ -84,6 +84,8 @@ def edit_view(plan: EditPlan) -> EditView:
         margin_before_e6=plan.margin_before_e6,
         margin_after_e6=plan.margin_after_e6,
         is_instant=not plan.cancelled and not plan.placed,
+        slots_before=plan.before.slots,
+        slots_after=plan.after.config.order_slots,
     )
 
 

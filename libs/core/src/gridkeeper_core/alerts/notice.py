@@ -12,6 +12,7 @@ from gridkeeper_core.events import (
     AccountResumed,
     AlertMet,
     BooksClosed,
+    EditRefused,
     Fact,
     FeedLost,
     FeedStarted,
@@ -35,6 +36,7 @@ from gridkeeper_core.events import (
     RangeReturned,
     RiskReset,
     RiskTripped,
+    SolChecked,
     SolEnough,
     SolLow,
     TransactionFailed,
@@ -60,7 +62,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
     With `digest_only` it is never a message of its own; `amounts` are what a digest adds up. `routed_as` sends it the
     way of another severity, so that the end of a trouble is heard where its beginning was. `after_our_own`: it can wait
-    where this system has just spoken of the same thing.
+    where the same thing has just been spoken of.
     """
 
     target: str
@@ -81,7 +83,7 @@ def notice_of(event: Recorded) -> Notice | None:
             return _of_grid(name, event.fact)
         case "account" | "tx":
             return _of_account(name, event.fact)
-        case "ledger" | "books":
+        case "ledger" | "books" | "sol":
             return _of_books(name, event.fact)
         case "prices" | "market" | "wallet":
             return _of_surroundings(name, event.fact)
@@ -139,8 +141,8 @@ def _of_grid(grid: str, fact: Fact) -> Notice | None:
             return _paused(grid, fact)
         case GridResumed():
             return _resumed(grid, fact)
-        case GridEdited():
-            return _info(grid, "grid", f"Grid {grid} has new settings, by {fact.author}: {fact.reason}.")
+        case GridEdited() | EditRefused():
+            return _edited(grid, fact)
         case GridFlagged():
             return _info(grid, "grid", f"Grid {grid} is {fact.flag} from now on, by {fact.author}: {fact.reason}.")
         case GridFaulted():
@@ -160,6 +162,12 @@ def _of_grid(grid: str, fact: Fact) -> Notice | None:
             return _info(grid, "range", f"Grid {grid}: the price {e6_text(fact.price_e6)} is back in its range.")
         case _:
             return None
+
+
+def _edited(grid: str, fact: GridEdited | EditRefused) -> Notice:
+    if isinstance(fact, EditRefused):
+        return _warning(grid, "grid", f"Grid {grid} keeps its settings: {fact.code}, {fact.detail}.")
+    return _info(grid, "grid", f"Grid {grid} has new settings, by {fact.author}: {fact.reason}.")
 
 
 def _paused(grid: str, fact: GridPaused) -> Notice:
@@ -223,6 +231,9 @@ def _of_account(alias: str, fact: Fact) -> Notice | None:
 
 def _of_operation(alias: str, fact: Fact) -> Notice | None:
     match fact:
+        case GuardTripped(code="SOL_LOW") | GuardCleared(code="SOL_LOW"):
+            # The wallet's own event, in the same commit, says it better.
+            return None
         case GuardTripped():
             text = f"Account {alias}: {fact.code}, {fact.detail}."
             return _warning(alias, f"guard:{fact.code}", text)
@@ -246,7 +257,11 @@ def _of_books(name: str, fact: Fact) -> Notice | None:
     match fact:
         case ProofChecked() if fact.residual_e6:
             text = f"Account {name}: the books miss {e6_text(fact.residual_e6)} of the equity at slot {fact.slot}."
-            return _critical(name, "proof", text)
+            return _standing(name, "proof", text)
+        case SolChecked() if fact.grown_lamports:
+            missing = decimal_text(fact.grown_lamports, E9)
+            text = f"Wallet {name}: no transaction explains {missing} SOL of its balance at slot {fact.slot}."
+            return _standing(FLEET, "sol_proof", text)
         case FillBooked() if fact.base_e9 > 0:
             return _fill(name, fact)
         case BooksClosed():
@@ -304,3 +319,8 @@ def _warning(target: str, key: str, text: str) -> Notice:
 
 def _critical(target: str, key: str, text: str) -> Notice:
     return Notice(target=target, key=key, severity="critical", text=text)
+
+
+def _standing(target: str, key: str, text: str) -> Notice:
+    """What every check says again for as long as it is so: who was woken once learns of the rest in digests."""
+    return Notice(target=target, key=key, severity="critical", text=text, after_our_own=True)

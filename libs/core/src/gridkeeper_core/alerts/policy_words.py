@@ -33,13 +33,16 @@ class PolicyWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def policy(self, channels: tuple[str, ...]) -> Policy:
         """The rules for these channels. Raises ValueError, naming what was expected."""
         offset = _offset_minutes(self.utc_offset)
+        spacing_ns = _positive("digest_every_s", self.digest_every_s) * NS_PER_S
         return Policy(
             channels=channels,
             routes=self.routes,
             limits=Limits(
                 burst=_positive("burst", self.burst),
                 period_ns=_positive("period_s", self.period_s) * NS_PER_S,
-                spacing_ns=_positive("digest_every_s", self.digest_every_s) * NS_PER_S,
+                # Who wants digests often does not want to wait for the first one.
+                gather_ns=min(Limits().gather_ns, spacing_ns),
+                spacing_ns=spacing_ns,
             ),
             quiet_hours=_quiet_hours(self.quiet_hours, offset),
             heartbeat_minute=_utc_minute("heartbeat", self.heartbeat, offset) if self.heartbeat else None,

@@ -35,10 +35,12 @@ from gridkeeper_core.inputs import (
     TransactionSeen,
     TransactionVanished,
     Wake,
+    WalletRead,
 )
 from gridkeeper_core.names import split_stream
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import Recorded
+from gridkeeper_core.venue.wallet import SolMove
 
 _OLD = "the release that wrote it did not yet record what it met"
 
@@ -84,6 +86,8 @@ def rebuilt(group: Sequence[Recorded], cause: Recorded | None, price: Price | No
             )
         case "sig":
             return _of_chain(group, name)
+        case "count":
+            return _counted(group)
         case "market" | "read" | "alertmanager":
             return _met(group, kind)
         case _:
@@ -114,6 +118,23 @@ def _of_chain(group: Sequence[Recorded], signature: str) -> Input | Lacking:
     return Lacking("TransactionSeen", _OLD)
 
 
+def _counted(group: Sequence[Recorded]) -> Input | Lacking:
+    """A reading of a wallet is recorded whole: its moves, and last the count."""
+    last = group[-1]
+    if not isinstance(last.fact, e.SolCounted):
+        return Lacking("WalletRead", "its count is missing")
+    moves = [event.fact for event in group[:-1] if isinstance(event.fact, e.SolMoved)]
+    return WalletRead(
+        now_ns=last.ts_ns,
+        signer=split_stream(last.stream)[1],
+        accounts=last.fact.accounts,
+        lamports=last.fact.lamports,
+        slot=last.fact.slot,
+        cursor=last.fact.cursor,
+        moves=tuple(SolMove(**msgspec.structs.asdict(move)) for move in moves),
+    )
+
+
 def _met(group: Sequence[Recorded], kind: str) -> Input | Lacking:
     """The input that one of the facts restates."""
     now_ns = group[0].ts_ns
@@ -128,6 +149,7 @@ def _met(group: Sequence[Recorded], kind: str) -> Input | Lacking:
                     endpoints=met.endpoints,
                     agreed=met.agreed,
                     block_time_s=met.block_time_s,
+                    keeps=met.keeps,
                 )
             case e.MarketMet() as met:
                 return MarketRead(
@@ -179,7 +201,7 @@ def _body(fact: e.Fact) -> CommandBody | None:
     match fact:
         case e.GridProposed():
             return ProposeGrid(config=fact.config, source=fact.source, accepted=fact.accepted)
-        case e.GridEdited(why="edit"):
+        case e.GridEdited(why="edit") | e.EditProposed():
             return EditGrid(config=fact.config, source=fact.source, accepted=fact.accepted)
         case e.GridFlagged():
             return FlagGrid(flag=fact.flag)

@@ -1,7 +1,7 @@
 """Every fact Gridkeeper ever records, its stored name, and the envelope it is stored in.
 
-Stored bytes are for ever: fields are only added, with defaults; a new meaning is a new class with a new tag. Units
-are in the names: `_e6` price or quote 1e-6, `_e9` base 1e-9, `_e4` ratio 1e-4, `_ns` UTC or duration, lamports.
+What is stored is read for ever: a fact may gain fields that have a default, and another meaning takes another class
+and tag. Units are in the names: `_e6` price or quote 1e-6, `_e9` base 1e-9, `_e4` ratio 1e-4, `_ns` UTC or duration, lamports.
 Quote amounts are signed from the account's view: positive is received.
 """
 
@@ -40,6 +40,8 @@ from gridkeeper_core.events.account import (
     RecordReverted,
     SettlementEnded,
     SettlementWanted,
+    SlotsChanged,
+    SlotsDenied,
     SlotsReleased,
     SlotsReserved,
     Transferred,
@@ -63,7 +65,10 @@ from gridkeeper_core.events.grid import (
     BudgetSpent,
     CellChanged,
     CellMove,
+    CollateralSeen,
     DayBegan,
+    EditProposed,
+    EditRefused,
     EntryDone,
     GridArmed,
     GridEdited,
@@ -89,6 +94,7 @@ from gridkeeper_core.events.grid import (
     ReducingStarted,
     RiskReset,
     RiskTripped,
+    SlotsNeeded,
     UnwantedOrder,
     WantedOrder,
 )
@@ -105,6 +111,8 @@ from gridkeeper_core.events.ledger import (
     Marked,
     Posted,
     ProofChecked,
+    SolChecked,
+    SolPosted,
 )
 from gridkeeper_core.events.orders import (
     FillProven,
@@ -127,8 +135,10 @@ from gridkeeper_core.events.transactions import (
     AccountMet,
     CancelRef,
     MarketMet,
+    SolCounted,
     SolEnough,
     SolLow,
+    SolMoved,
     TransactionExpired,
     TransactionFailed,
     TransactionLanded,
@@ -161,12 +171,15 @@ __all__ = [
     "CellLot",
     "CellMove",
     "CellSize",
+    "CollateralSeen",
     "CycleClosed",
     "DayBegan",
     "Difference",
     "DifferenceExplained",
     "DifferenceSuspected",
     "Digested",
+    "EditProposed",
+    "EditRefused",
     "EndpointChanged",
     "EntryDone",
     "Fact",
@@ -240,10 +253,17 @@ __all__ = [
     "SettlementEnded",
     "SettlementWanted",
     "Side",
+    "SlotsChanged",
+    "SlotsDenied",
+    "SlotsNeeded",
     "SlotsReleased",
     "SlotsReserved",
+    "SolChecked",
+    "SolCounted",
     "SolEnough",
     "SolLow",
+    "SolMoved",
+    "SolPosted",
     "TestMet",
     "TransactionExpired",
     "TransactionFailed",
@@ -263,7 +283,7 @@ FACTS: dict[str, tuple[type[Fact], ...]] = {
         GridProposed, GridOpened, GridRejected, PriceSeen, OrdersWanted, OrderGone, CellChanged, PositionReduced,
         RangeLeft, RangeReturned, RiskTripped, RiskReset, GridPaused, GridResumed, GridEdited, GridStopping,
         GridStopped, GridFaulted, LevelsShifted, ReducingStarted, ReducingDone, PeakRaised, DayBegan, PumpSeen,
-        GridFlagged, GridArmed, EntryDone, BudgetSpent,
+        GridFlagged, GridArmed, EntryDone, BudgetSpent, EditProposed, EditRefused, SlotsNeeded, CollateralSeen,
     ),
     "market": (MarketSeen, MarketChanged),
     "account": (
@@ -273,17 +293,18 @@ FACTS: dict[str, tuple[type[Fact], ...]] = {
         ForeignOrderSeen, OrderTriggered, GuardTripped, GuardCleared,
         OrderOrphaned, OrphanGone, ForeignOrderGone, ForeignRejected, ForeignFilled, DifferenceSuspected,
         DifferenceExplained, AdoptionWanted, AccountAdopted, SettlementWanted, SettlementEnded, RecordReverted,
-        EndpointChanged, LimitsSet,
+        EndpointChanged, LimitsSet, SlotsChanged, SlotsDenied,
     ),
     "tx": (
         TransactionSigned, TransactionLanded, TransactionFailed, TransactionExpired, TransactionReverted,
         TransactionMet, AccountMet, MarketMet, PriceSeen,
     ),
-    "wallet": (SolLow, SolEnough),
+    "wallet": (SolLow, SolEnough, SolMoved, SolCounted),
     "ledger": (
         BooksOpened, BooksClosed, BooksRearranged, FillBooked, CycleClosed, FundingBooked, Marked, BooksAllotted,
     ),
     "books": (Posted, ProofChecked),
+    "sol": (SolPosted, SolChecked),
     "alert": (Sent, HeldBack, Digested, PolicySet, AlertMet, TestMet),
 }  # fmt: skip
 """Which facts each kind of stream holds."""
@@ -297,6 +318,7 @@ WRITERS: dict[str, str] = {
     "wallet": "execution",
     "ledger": "ledger",
     "books": "ledger",
+    "sol": "ledger",
     "alert": "notifier",
 }
 """The one service that writes each kind of stream."""

@@ -97,6 +97,22 @@ class SlotsReleased(Fact, frozen=True, kw_only=True, tag_field="topic", tag="acc
     grid_id: str
 
 
+class SlotsChanged(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.slots_changed.v1"):
+    """A running grid has so many order slots from now on, and is allowed this leverage: its settings changed."""
+
+    grid_id: str
+    slots: int
+    leverage_e4: int
+
+
+class SlotsDenied(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.slots_denied.v1"):
+    """A running grid does not get the order slots that an edit needs; `code` is of the error catalogue."""
+
+    grid_id: str
+    code: str
+    detail: str
+
+
 class OrdersQueued(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.orders_queued.v1"):
     """Wants that cannot be acted on yet (a transaction is under way, or the account is not live) wait here."""
 

@@ -161,7 +161,10 @@ class OrderGone(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.or
 
 
 class CellChanged(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.cell_changed.v1"):
-    """A fill moved a cell: `held_e9` is its new content, `cycle` the number of completed turns."""
+    """A fill moved a cell: `held_e9` is its new content, `cycle` the number of completed turns.
+
+    A fill that is taken back has negative amounts; a `late` one is of an order that was recorded as over.
+    """
 
     cell: int
     held_e9: int
@@ -172,10 +175,15 @@ class CellChanged(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.
     quote_e6: int
     fee_e6: int
     intent_id: str
+    late: bool = False
 
 
 class PositionReduced(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.position_reduced.v1"):
-    """A fill that belongs to no cell (closing the position) changed what the grid holds."""
+    """A fill that belongs to no cell (closing the position) changed what the grid holds.
+
+    `cell` is the number of the cell that had no room for it because of fills that came late or were taken back; -1 for
+    any other reason.
+    """
 
     intent_id: str
     side: Side
@@ -183,6 +191,7 @@ class PositionReduced(Fact, frozen=True, kw_only=True, tag_field="topic", tag="g
     price_e6: int
     quote_e6: int
     fee_e6: int
+    cell: int = -1
 
 
 class RangeLeft(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.range_left.v1"):
@@ -261,6 +270,39 @@ class GridEdited(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.e
     compounded_e6: int = 0
     low_index: int = 0
     accepted: tuple[str, ...] = ()
+
+
+class EditProposed(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.edit_proposed.v1"):
+    """A person asked for settings that need more order slots than the grid has: the account is asked for them first.
+
+    They need `slots`. `GridEdited` puts them in force once these are granted, `EditRefused` says why they are not.
+    """
+
+    config: GridConfig
+    source: str
+    author: str
+    reason: str
+    slots: int
+    accepted: tuple[str, ...] = ()
+
+
+class EditRefused(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.edit_refused.v1"):
+    """Proposed settings do not come into force, nothing has changed; `code` is of the error catalogue."""
+
+    code: str
+    detail: str
+
+
+class SlotsNeeded(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.slots_needed.v1"):
+    """All orders of the grid fit into so many slots of the account, and stay so: what it had beyond is free."""
+
+    slots: int
+
+
+class CollateralSeen(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.collateral_seen.v1"):
+    """The account got collateral (quote 1e-6): orders turned away for want of it may be wanted again at once."""
+
+    quote_e6: int
 
 
 class LevelsShifted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.levels_shifted.v1"):

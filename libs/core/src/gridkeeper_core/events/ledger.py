@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from gridkeeper_core.events.base import Fact, Side
 from gridkeeper_core.events.grid import CellMove
+from gridkeeper_core.venue.words import SolKind
 
 
 class BooksOpened(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledger.opened.v1"):
@@ -165,3 +168,30 @@ class ProofChecked(Fact, frozen=True, kw_only=True, tag_field="topic", tag="book
     right_e6: int
     residual_e6: int
     final_slot: int | None = None
+
+
+class SolPosted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="sol.posted.v1"):
+    """One transaction in the books of a wallet: the fees it cost, and what else it moved (signed, by `kind`).
+
+    The first posting is of kind "opening".
+    """
+
+    kind: SolKind | Literal["opening"]
+    moved_lamports: int
+    fee_lamports: int
+    priority_lamports: int
+    signature: str
+    slot: int
+
+
+class SolChecked(Fact, frozen=True, kw_only=True, tag_field="topic", tag="sol.checked.v1"):
+    """A wallet's balance by the chain against what its postings add up to: the residual must be 0.
+
+    `grown_lamports` is by how much the residual differs from that of the proof before.
+    """
+
+    slot: int
+    left_lamports: int
+    right_lamports: int
+    residual_lamports: int
+    grown_lamports: int

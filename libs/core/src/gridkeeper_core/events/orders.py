@@ -60,7 +60,8 @@ class OrderResting(Fact, frozen=True, kw_only=True, tag_field="topic", tag="orde
 class OrderFilled(Fact, frozen=True, kw_only=True, tag_field="topic", tag="order.filled.v1"):
     """One fill record of the venue. `fee_e6` is what the account paid (negative: a rebate).
 
-    `(market_index, fill_record_id)` is unique for ever. `cumulative_e9` is what this order filled up to here.
+    `(market_index, fill_record_id)` is unique for ever. `cumulative_e9` is what this order filled up to here. A `late`
+    one is of an order that was recorded as over: its end was undone.
     """
 
     intent_id: str
@@ -82,6 +83,7 @@ class OrderFilled(Fact, frozen=True, kw_only=True, tag_field="topic", tag="order
     slot: int
     signature: str
     index: int
+    late: bool = False
 
 
 class FillProven(Fact, frozen=True, kw_only=True, tag_field="topic", tag="order.fill_proven.v1"):

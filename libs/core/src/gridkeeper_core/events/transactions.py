@@ -9,6 +9,7 @@ import msgspec
 from gridkeeper_core.events.base import Fact
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.venue.records import SeenTransaction, VenueAccount
+from gridkeeper_core.venue.words import SolKind
 
 # ---- tx:<alias>, written by execution
 
@@ -42,11 +43,12 @@ class TransactionSigned(Fact, frozen=True, kw_only=True, tag_field="topic", tag=
 
 
 class TransactionLanded(Fact, frozen=True, kw_only=True, tag_field="topic", tag="tx.landed.v1"):
-    """The transaction is on the chain and succeeded."""
+    """The transaction is on the chain and succeeded. `logs_truncated`: what it placed may be missing in its log."""
 
     signature: str
     slot: int
     fee_lamports: int
+    logs_truncated: bool = False
 
 
 class TransactionFailed(Fact, frozen=True, kw_only=True, tag_field="topic", tag="tx.failed.v1"):
@@ -86,7 +88,7 @@ class AccountMet(Fact, frozen=True, kw_only=True, tag_field="topic", tag="tx.acc
 
     `cursor` is the newest finalized signature whose records are all taken. `endpoints` were asked, `agreed` says
     whether they told the same. `block_time_s` is the chain's clock, 0 where it was not asked for. The settings
-    (quote 1e-6) are those of the account's rules.
+    (quote 1e-6) are those of the account's rules. `keeps`: a snapshot was asked for.
     """
 
     account: VenueAccount
@@ -98,6 +100,7 @@ class AccountMet(Fact, frozen=True, kw_only=True, tag_field="topic", tag="tx.acc
     settle_above_e6: int | None
     watches_sol: bool
     watches_clock: bool
+    keeps: bool = False
 
 
 class MarketMet(Fact, frozen=True, kw_only=True, tag_field="topic", tag="tx.market_met.v1"):
@@ -125,3 +128,32 @@ class SolEnough(Fact, frozen=True, kw_only=True, tag_field="topic", tag="wallet.
 
     account: str
     lamports: int
+
+
+class SolMoved(Fact, frozen=True, kw_only=True, tag_field="topic", tag="wallet.sol_moved.v1"):
+    """A finalized transaction changed the wallet's balance, by fees it paid and by what `kind` says.
+
+    `fee_lamports` is what the chain takes for signatures, `priority_lamports` what was offered above it; both are 0
+    where somebody else paid. The wallet held `before_lamports` before it and `after_lamports` after it.
+    """
+
+    kind: SolKind
+    before_lamports: int
+    after_lamports: int
+    fee_lamports: int
+    priority_lamports: int
+    signature: str
+    slot: int
+
+
+class SolCounted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="wallet.sol_counted.v1"):
+    """The wallet's finalized balance at `slot`; every transaction that changed it since the count before is recorded.
+
+    `cursor` is the newest of them ("" for none). `accounts` are those that the wallet signs for. What came before the
+    first count is in it.
+    """
+
+    lamports: int
+    slot: int
+    cursor: str
+    accounts: tuple[str, ...]

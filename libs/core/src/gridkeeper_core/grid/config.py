@@ -12,6 +12,9 @@ Direction = Literal["neutral", "long", "short"]
 Spacing = Literal["arithmetic", "geometric", "custom"]
 RangePolicy = Literal["hold", "trail", "recenter", "reduce", "close"]
 
+RESERVE_WITH_STOPS = 5
+"""Two stops, and three slots for what is being replaced."""
+
 
 class GridConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One version of a grid's settings.
@@ -80,3 +83,8 @@ class GridConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def has_stops(self) -> bool:
         """Whether orders that close the whole position rest on the venue."""
         return not (self.stop_low_e6 is None and self.stop_high_e6 is None and self.take_profit_e6 is None)
+
+    @property
+    def order_slots(self) -> int:
+        """How many order slots of its account the grid needs."""
+        return self.live_orders + (max(self.reserve, RESERVE_WITH_STOPS) if self.has_stops else self.reserve)

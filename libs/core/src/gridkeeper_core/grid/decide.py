@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gridkeeper_core import events as e
-from gridkeeper_core.grid import budget, closing, entry, opening, rules, stops, window
+from gridkeeper_core.grid import budget, closing, edit, entry, opening, rules, stops, window
 from gridkeeper_core.grid.decision import Decision
 from gridkeeper_core.grid.state import RISK, STALE_PRICE
 from gridkeeper_core.grid.triggers import reference_e6, stale_after_ns
@@ -33,6 +33,7 @@ def settle(d: Decision, changed: frozenset[int] = window.NO_CELLS) -> window.Cha
     if d.state.status == "armed" and d.newest is not None:
         opening.check_trigger(d, d.newest)
     change = _trade(d, d.newest, changed) if d.newest is not None and _is_open(d) else window.Change()
+    edit.give_back(d)
     return closing.wind_down(d) if _is_ending(d) else change
 
 

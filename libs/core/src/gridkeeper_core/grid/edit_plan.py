@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gridkeeper_core import events as e
-from gridkeeper_core.grid import decide, edit
+from gridkeeper_core.grid import decide, edit, relay
 from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.grid.decision import Decision
 from gridkeeper_core.grid.state import GridState, LiveOrder
@@ -30,7 +30,8 @@ class EditPlan(msgspec.Struct, frozen=True, kw_only=True):
 def plan_edit(state: GridState, newest: Price | None, config: GridConfig, now_ns: int) -> EditPlan:
     """The plan; nothing is changed by it. Raises what `edit.edit` raises."""
     d = Decision(state, newest, now_ns)
-    edit.edit(d, config, "", "", "")
+    if config != state.config:
+        relay.record(d, config, edit.laid_anew(d, config), why="edit", reason="")
     decide.settle(d)
     _cancelled(d)
     decide.settle(d)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from msgspec.structs import replace
@@ -40,11 +42,15 @@ GridFact = (
 
 def begin(grid_id: str, fact: e.GridProposed) -> GridState:
     """The state after the first fact of a grid's stream."""
-    return GridState(grid_id=grid_id, status="proposed", config=fact.config, source=fact.source)
+    slots = fact.config.order_slots
+    return GridState(grid_id=grid_id, status="proposed", config=fact.config, source=fact.source, slots=slots)
 
 
 def evolve(state: GridState, fact: GridFact, ts_ns: int) -> GridState:
     """The state after one more fact. What `decide` guarantees is asserted here when the log is read back."""
+    often = _OFTEN.get(type(fact))
+    if often is not None:
+        return often(state, fact, ts_ns)
     match fact:
         case e.GridProposed():
             return begin(state.grid_id, fact)
@@ -56,14 +62,6 @@ def evolve(state: GridState, fact: GridFact, ts_ns: int) -> GridState:
             return _entry_done(state, fact, ts_ns)
         case e.BudgetSpent():
             return replace(state, budget_out_day=fact.day)
-        case e.PriceSeen():
-            return replace(state, price=fact.price, memory=memory.seen(state.memory, fact.price, state.config))
-        case e.OrdersWanted():
-            return _orders_wanted(state, fact, ts_ns)
-        case e.OrderGone():
-            return _order_gone(state, fact, ts_ns)
-        case e.CellChanged():
-            return _cell_changed(state, fact, ts_ns)
         case e.PositionReduced():
             return _position_reduced(state, fact)
         case e.RangeLeft():
@@ -90,7 +88,11 @@ def evolve(state: GridState, fact: GridFact, ts_ns: int) -> GridState:
         case e.GridRejected():
             return replace(state, status="rejected", told={fact.code: fact.detail})
         case _:
-            return evolve_rules.fold(state, fact, ts_ns)
+            return evolve_rules.fold(state, fact, ts_ns)  # type: ignore[arg-type]  # the frequent ones are done above
+
+
+def _price_seen(state: GridState, fact: e.PriceSeen, _ts_ns: int) -> GridState:
+    return replace(state, price=fact.price, memory=memory.seen(state.memory, fact.price, state.config))
 
 
 def _released(state: GridState) -> GridState:
@@ -164,17 +166,20 @@ def _orders_wanted(state: GridState, fact: e.OrdersWanted, ts_ns: int) -> GridSt
             trigger_e6=want.trigger_e6,
             shadow=fact.shadow,
         )
+    kinds = [want.kind for want in fact.wanted]
+    renewing = state.renewing and state.renewing - {key_of(want.intent_id) for want in fact.wanted}
     return replace(
         state,
         orders=orders,
         last_roll_ns=ts_ns if fact.rolled else state.last_roll_ns,
-        flattens=state.flattens + sum(want.kind == "flatten" for want in fact.wanted),
-        entries=state.entries + sum(want.kind == "entry" for want in fact.wanted),
-        renewing=frozenset() if fact.rolled else state.renewing - {key_of(want.intent_id) for want in fact.wanted},
+        flattens=state.flattens + kinds.count("flatten"),
+        entries=state.entries + kinds.count("entry"),
+        renewing=frozenset() if fact.rolled else renewing,
         **spent(state, fact, ts_ns),
     )
 
 
+@lru_cache(maxsize=8192)
 def key_of(intent_id: str) -> tuple[str, int]:
     """Where the order of an intent stands in `GridState.orders`; closing orders stand under cell -1."""
     _, kind, cell, _ = intent_id.split("/")
@@ -210,15 +215,33 @@ def _cell_changed(state: GridState, fact: e.CellChanged, ts_ns: int) -> GridStat
     moved["memory"] = memory.filled(state.memory, fact, state.levels_e6[cell], state.config, ts_ns)
     if fact.filled_e9 > 0:  # a fill that is taken back says nothing of where the market is
         moved |= {"last_fill_e6": fact.price_e6, "last_fill_side": fact.side, "last_fill_ns": ts_ns}
+    if fact.late or fact.filled_e9 < 0:
+        moved["disturbed"] = state.disturbed | {fact.cell}
     turned = fact.cycle - state.cycles[cell]
     return replace(
         state, cells=state.cells.with_held(cell, fact.held_e9, fact.cycle), turns=state.turns + turned, **moved
     )
 
 
+def _is_disturbed(state: GridState, fact: e.CellChanged | e.PositionReduced) -> bool:
+    is_late = fact.late if isinstance(fact, e.CellChanged) else fact.cell != NO_CELL
+    return is_late or fact.filled_e9 < 0 or fact.cell in state.disturbed
+
+
+_OFTEN: dict[type[e.Fact], Callable[[GridState, Any, int], GridState]] = {
+    e.PriceSeen: _price_seen,
+    e.OrdersWanted: _orders_wanted,
+    e.OrderGone: _order_gone,
+    e.CellChanged: _cell_changed,
+}
+"""What nearly all events of a log are: found at once, not after every rare one was asked for."""
+
+
 def _position_reduced(state: GridState, fact: e.PositionReduced) -> GridState:
     signed_e9 = fact.filled_e9 if fact.side == "buy" else -fact.filled_e9
     money: dict[str, Any] = _money(state, fact)
+    if fact.cell != NO_CELL:
+        money["disturbed"] = state.disturbed | {fact.cell}
     outside = replace(state.memory, unplaced_e9=state.memory.unplaced_e9 + signed_e9)
     return replace(state, reduced_e9=state.reduced_e9 + signed_e9, memory=outside, **money)
 
@@ -229,8 +252,9 @@ def _money(state: GridState, fact: e.CellChanged | e.PositionReduced) -> dict[st
     retries = state.retries
     if key is not None:
         filled_e9 = orders[key].filled_e9 + fact.filled_e9
-        if fact.filled_e9 < 0:
-            filled_e9 = max(0, filled_e9)  # what is taken back may be a fill of an earlier attempt
+        if _is_disturbed(state, fact):
+            # What is taken back, or came late, may be a fill of an earlier attempt.
+            filled_e9 = min(max(0, filled_e9), orders[key].size_e9)
         assert 0 <= filled_e9 <= orders[key].size_e9
         orders = dict(orders)
         if filled_e9 == orders[key].size_e9:

@@ -10,6 +10,7 @@ from gridkeeper_core.grid.levels import capital_e6
 from gridkeeper_core.grid.memory import Memory, Note
 from gridkeeper_core.grid.naming import Names
 from gridkeeper_core.grid.state import NO_CELL, GridState
+from gridkeeper_core.grid.window import BEYOND_THE_ACCOUNT
 
 RuleFact = (
     e.GridEdited
@@ -20,6 +21,10 @@ RuleFact = (
     | e.DayBegan
     | e.PumpSeen
     | e.GridFlagged
+    | e.EditProposed
+    | e.EditRefused
+    | e.SlotsNeeded
+    | e.CollateralSeen
 )
 
 
@@ -35,6 +40,15 @@ def fold(state: GridState, fact: RuleFact, ts_ns: int) -> GridState:
         case e.GridFlagged():
             real = {key: order for key, order in state.orders.items() if not order.shadow}
             return replace(state, orders=real, memory=_remembered(state, fact, ts_ns))
+        case e.EditProposed():
+            return replace(state, pending=fact)
+        case e.EditRefused():
+            return replace(state, pending=None)
+        case e.SlotsNeeded():
+            return replace(state, slots=fact.slots)
+        case e.CollateralSeen():
+            left = {key: retry for key, retry in state.retries.items() if retry.why not in BEYOND_THE_ACCOUNT}
+            return replace(state, retries=left)
         case _:
             return replace(state, memory=_remembered(state, fact, ts_ns))
 
@@ -86,6 +100,8 @@ def _edited(state: GridState, fact: e.GridEdited, ts_ns: int) -> GridState:
         names=names,
         last_roll_ns=0,
         low_index=fact.low_index,
+        slots=max(state.slots, fact.config.order_slots),
+        pending=None if fact.why == "edit" else state.pending,
         memory=memory,
         retries={key: retry for key, retry in state.retries.items() if key[1] in known or key[1] == NO_CELL},
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from gridkeeper_core import events as e
 from gridkeeper_core.grid import stops, window
 from gridkeeper_core.grid.decision import Decision
@@ -21,19 +23,40 @@ Fill = e.OrderFilled | e.FillProven
 
 def filled(d: Decision, fact: Fill) -> frozenset[int]:
     """A fill moves its cell, or the position outside of cells. Returns the cells that changed."""
-    if wrong := _over_filled(d.state, fact):
+    is_disturbed = _is_late(fact) or fact.cell in d.state.disturbed
+    if wrong := _over_filled(d.state, fact, is_disturbed=is_disturbed):
         return _faulted(d, fact.intent_id, wrong)
     cell = d.state.place_of(fact.cell) if fact.cell != NO_CELL else None
-    held_e9 = d.state.held_e9[cell] + (fact.base_e9 if fact.side == "buy" else -fact.base_e9) if cell is not None else 0
-    if cell is not None and not 0 <= held_e9 <= d.state.sizes_e9[cell]:
-        if d.state.names.number(cell) == fact.cell:
-            d.add(_outside(fact))  # it moved the position all the same, whatever is wrong with the cells
-            return _faulted(d, fact.intent_id, f"cell {fact.cell} would hold {held_e9}")
-        cell = None  # the cell was given up, and its heir has no room for the late fill
-    if cell is None:
-        d.add(_outside(fact))
+    room_e9 = _room_e9(d.state, cell, fact) if cell is not None else 0
+    if cell is None or (room_e9 < fact.base_e9 and d.state.names.number(cell) != fact.cell):
+        d.add(_outside(fact))  # of no cell; or its cell was given up, and the heir has no room for it
         stops.fired(d, fact.intent_id)
         return window.NO_CELLS
+    if room_e9 >= fact.base_e9:
+        return _into_cell(d, cell, fact)
+    if is_disturbed:
+        return _as_far_as_it_fits(d, cell, fact, room_e9)
+    d.add(_outside(fact))  # it moved the position all the same, whatever is wrong with the cells
+    return _faulted(d, fact.intent_id, f"cell {fact.cell} would hold {_held_after(d.state, cell, fact)}")
+
+
+def _as_far_as_it_fits(d: Decision, cell: int, fact: Fill, room_e9: int) -> frozenset[int]:
+    """An order that was thought over and the one in its place both filled: what the cell cannot take belongs to none.
+
+    Both did happen, and the position is what they say.
+    """
+    if room_e9 == 0:
+        d.add(_outside(fact, cell=fact.cell))
+        return window.NO_CELLS
+    quote_e6, fee_e6 = fact.quote_e6 * room_e9 // fact.base_e9, fact.fee_e6 * room_e9 // fact.base_e9
+    rest = replace(fact, base_e9=fact.base_e9 - room_e9, quote_e6=fact.quote_e6 - quote_e6, fee_e6=fact.fee_e6 - fee_e6)
+    changed = _into_cell(d, cell, replace(fact, base_e9=room_e9, quote_e6=quote_e6, fee_e6=fee_e6))
+    d.add(_outside(rest, cell=fact.cell))
+    return changed
+
+
+def _into_cell(d: Decision, cell: int, fact: Fill) -> frozenset[int]:
+    held_e9 = _held_after(d.state, cell, fact)
     turned = fact.side == "sell" and held_e9 == 0
     d.add(
         e.CellChanged(
@@ -46,9 +69,24 @@ def filled(d: Decision, fact: Fill) -> frozenset[int]:
             quote_e6=fact.quote_e6,
             fee_e6=fact.fee_e6,
             intent_id=fact.intent_id,
+            late=_is_late(fact),
         )
     )
     return frozenset((cell,))
+
+
+def _held_after(state: GridState, cell: int, fact: Fill) -> int:
+    return state.held_e9[cell] + (fact.base_e9 if fact.side == "buy" else -fact.base_e9)
+
+
+def _room_e9(state: GridState, cell: int, fact: Fill) -> int:
+    """How much of a fill the cell can take."""
+    held_e9 = state.held_e9[cell]
+    return state.sizes_e9[cell] - held_e9 if fact.side == "buy" else held_e9
+
+
+def _is_late(fact: Fill) -> bool:
+    return isinstance(fact, e.OrderFilled) and fact.late
 
 
 def reverted(d: Decision, fact: e.FillReverted) -> frozenset[int]:
@@ -59,7 +97,8 @@ def reverted(d: Decision, fact: e.FillReverted) -> frozenset[int]:
     cell = d.state.place_of(fact.cell) if fact.cell != NO_CELL else None
     held_e9 = d.state.held_e9[cell] + base_e9 if cell is not None else 0
     if cell is None or not 0 <= held_e9 <= d.state.sizes_e9[cell]:
-        d.add(_outside(fact, sign=-1))  # the cell traded on meanwhile: what is taken back belongs to none
+        # The cell traded on meanwhile: what is taken back belongs to none.
+        d.add(_outside(fact, sign=-1, cell=fact.cell))
         return window.NO_CELLS
     d.add(
         e.CellChanged(
@@ -107,10 +146,15 @@ def _tries_before(state: GridState, key: tuple[str, int], why: str, at_e6: int) 
     return 0 if has_moved else retry.tries
 
 
-def _over_filled(state: GridState, fact: Fill) -> str:
-    """What is wrong with a fill, "" when nothing is: the parts of an order never come to more than the order."""
+def _over_filled(state: GridState, fact: Fill, *, is_disturbed: bool) -> str:
+    """What is wrong with a fill, "" when nothing is: the parts of an order never come to more than the order.
+
+    An intent may come to more where an order of it filled that was thought over.
+    """
     if isinstance(fact, e.OrderFilled) and fact.cumulative_e9 > fact.size_e9:
         return f"filled {fact.cumulative_e9} of {fact.size_e9}"
+    if is_disturbed:
+        return ""
     key = find(state, fact.intent_id)
     if key is not None and state.orders[key].filled_e9 + fact.base_e9 > state.orders[key].size_e9:
         return "a fill exceeds its order"
@@ -122,7 +166,7 @@ def _faulted(d: Decision, at_cause: str, detail: str) -> frozenset[int]:
     return window.NO_CELLS
 
 
-def _outside(fact: Fill | e.FillReverted, sign: int = 1) -> e.PositionReduced:
+def _outside(fact: Fill | e.FillReverted, sign: int = 1, cell: int = NO_CELL) -> e.PositionReduced:
     return e.PositionReduced(
         intent_id=fact.intent_id,
         side=fact.side,
@@ -130,6 +174,7 @@ def _outside(fact: Fill | e.FillReverted, sign: int = 1) -> e.PositionReduced:
         price_e6=_price_e6(fact),
         quote_e6=sign * fact.quote_e6,
         fee_e6=sign * fact.fee_e6,
+        cell=cell,
     )
 
 

@@ -8,11 +8,13 @@ import msgspec
 
 from gridkeeper_core import events as e
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_core.grid import decide, edit, fills, flags, guarding, opening, oracle, risk, rules, stops, waits
+from gridkeeper_core.grid import decide, edit, flags, heard, oracle, risk, rules, waits
 from gridkeeper_core.grid.decision import Decision
+from gridkeeper_core.grid.ended import packed, unpacked
 from gridkeeper_core.grid.evolve import begin, evolve, find
+from gridkeeper_core.grid.heard import then_nothing
 from gridkeeper_core.grid.proven import grid_digest
-from gridkeeper_core.grid.state import FAULT, HALTED, PAUSED, RISK, STALE_PRICE, GridState
+from gridkeeper_core.grid.state import FAULT, PAUSED, RISK, STALE_PRICE, GridState
 from gridkeeper_core.grid.triggers import reference_e6, stale_after_ns
 from gridkeeper_core.grid.window import NO_CELLS, Change, plan
 from gridkeeper_core.inputs import (
@@ -38,10 +40,6 @@ RESUMABLE = (PAUSED, RISK, FAULT)
 """Pauses that a person ends; the others end by themselves when their cause is gone."""
 
 
-LIVING = ("armed", "open")
-"""Grids that an account's or a market's trouble pauses."""
-
-
 OVER = ("stopped", "rejected")
 """Grids that nothing concerns any more."""
 
@@ -58,7 +56,7 @@ class StrategyMachine:
     """All grids of one shard. See `gridkeeper_core.machine.Machine`."""
 
     def __init__(self) -> None:
-        self._grids: dict[str, GridState] = {}
+        self._grids: dict[str, GridState | bytes] = {}
         self._standing: dict[str, None] = {}
         self._watches: dict[str, _Watch] = {}
         self._decided: dict[str, tuple[Change, Price | None, int]] = {}
@@ -87,12 +85,12 @@ class StrategyMachine:
     def restore(self, event: Recorded) -> None:
         """Fold one stored event of a `grid:` stream."""
         grid_id = split_stream(event.stream)[1]
-        self._fold(grid_id, event.fact, event.ts_ns)
         if isinstance(event.fact, e.PriceSeen):
             self._note_price(event.fact.price)
         self._restored_ns[grid_id] = event.ts_ns
         self._watches.pop(grid_id, None)
         self._decided.pop(grid_id, None)
+        self._fold(grid_id, event.fact, event.ts_ns)
 
     def hear(self, price: Price) -> None:
         """Note a price without deciding on it: for a replay, which learns from the record what was the newest one."""
@@ -118,27 +116,29 @@ class StrategyMachine:
 
     def digests(self) -> dict[str, str]:
         """One digest per grid."""
-        return {stream("grid", grid_id): grid_digest(state) for grid_id, state in self._grids.items()}
+        return {stream("grid", grid.grid_id): grid_digest(grid) for grid in self.grids()}
 
     def fault(self, item: Input, error: Exception) -> list[Draft] | None:
         """Stop the one grid that an input cannot be taken for; None when the input belongs to no single grid."""
-        grid = self._grids.get(_grid_id_of(item))
+        grid = self._known(_grid_id_of(item))
         if grid is None:
             return None
         faulted = e.GridFaulted(at_cause=cause_of(item), detail=f"{type(error).__name__}: {error}")
-        return self._decide(grid, item, _then_nothing(lambda d: d.add(faulted)))
+        return self._decide(grid, item, then_nothing(lambda d: d.add(faulted)))
 
     # ------------------------------------------------------------ views
 
     def grids(self) -> Iterator[GridState]:
         """All grids, in the order in which they were proposed."""
-        yield from self._grids.values()
+        for grid_id, kept in self._grids.items():
+            yield kept if isinstance(kept, GridState) else unpacked(grid_id, kept)
 
     def grid(self, grid_id: str) -> GridState:
         """One grid. Raises GridkeeperError GRID_UNKNOWN."""
-        if grid_id not in self._grids:
+        grid = self._known(grid_id)
+        if grid is None:
             raise GridkeeperError("GRID_UNKNOWN", field="grid", value=grid_id)
-        return self._grids[grid_id]
+        return grid
 
     def newest_price(self, market: str) -> Price | None:
         """The newest price of a market, whether or not it led to anything."""
@@ -170,46 +170,20 @@ class StrategyMachine:
 
     def _event(self, item: EventSeen) -> list[Draft]:
         fact = item.event.fact
-        match fact:
-            case e.OrderFilled() | e.FillProven():
-                return self._for_grid(grid_of(fact.intent_id), item, lambda d: fills.filled(d, fact))
-            case e.OrderClosed(reason="filled") if self._is_over(fact.intent_id):
-                return []
-            case e.OrderClosed() | e.OrderRefused():
-                return self._for_grid(grid_of(fact.intent_id), item, lambda d: fills.closed(d, fact))
-            case e.FillReverted():
-                return self._for_grid(grid_of(fact.intent_id), item, lambda d: fills.reverted(d, fact))
-            case e.OrderTriggered():
-                return self._for_grid(
-                    grid_of(fact.intent_id), item, _then_nothing(lambda d: stops.fired(d, fact.intent_id))
-                )
-            case e.GuardTripped() | e.GuardCleared():
-                return self._guard_changed(item, fact)
-            case e.SlotsReserved():
-                return self._for_grid(fact.grid_id, item, _then_nothing(lambda d: opening.reserved(d, fact)))
-            case e.GridRefused():
-                rejected = e.GridRejected(code=fact.code, detail=fact.detail)
-                return self._for_grid(fact.grid_id, item, _then_nothing(lambda d: _reject(d, rejected)))
-            case e.AccountHalted() | e.AccountResumed():
-                return self._account_changed(item, fact)
-            case _:
-                return []
-
-    def _account_changed(self, item: EventSeen, fact: e.AccountHalted | e.AccountResumed) -> list[Draft]:
+        if isinstance(fact, e.OrderClosed) and fact.reason == "filled" and self._is_over(fact.intent_id):
+            return []
+        one = heard.by_one(fact)
+        if one is not None:
+            grid_id, act = one
+            grid = self._known(grid_id)
+            return self._decide(grid, item, act) if grid is not None else []
+        some = heard.by_all(fact)
+        if some is None:
+            return []
+        concerns, act = some
         alias = split_stream(item.event.stream)[1]
-        drafts: list[Draft] = []
-        for grid in self._those_standing():
-            if grid.config.account == alias and grid.status in LIVING:
-                drafts += self._decide(grid, item, _then_nothing(lambda d: _halt_or_resume(d, fact)))
-        return drafts
-
-    def _guard_changed(self, item: EventSeen, fact: e.GuardTripped | e.GuardCleared) -> list[Draft]:
-        alias = split_stream(item.event.stream)[1]
-        drafts: list[Draft] = []
-        for grid in self._those_standing():
-            if grid.config.account == alias and grid.status in LIVING and fact.market in ("", grid.config.market):
-                drafts += self._decide(grid, item, _then_nothing(lambda d: guarding.changed(d, fact)))
-        return drafts
+        them = [grid for grid in self._those_standing() if grid.config.account == alias and concerns(grid)]
+        return [draft for grid in them for draft in self._decide(grid, item, act)]
 
     def _command(self, item: Command) -> list[Draft]:
         grid_id = check_id(split_stream(item.target)[1], "grid.id")
@@ -221,13 +195,13 @@ class StrategyMachine:
                 return self._decide(
                     grid,
                     item,
-                    _then_nothing(lambda d: d.pause(PAUSED, item.author, item.reason, keep_orders=keep)),
+                    then_nothing(lambda d: d.pause(PAUSED, item.author, item.reason, keep_orders=keep)),
                 )
             case ResumeGrid():
                 grid = self._in_status(grid_id, "resume", "open")
                 risk.check_cooled(grid, item.now_ns)
                 return self._decide(
-                    grid, item, _then_nothing(lambda d: decide.resume(d, RESUMABLE, item.author, item.reason))
+                    grid, item, then_nothing(lambda d: decide.resume(d, RESUMABLE, item.author, item.reason))
                 )
             case EditGrid() as body:
                 grid = self._in_status(grid_id, "edit", "open")
@@ -235,23 +209,23 @@ class StrategyMachine:
                 return self._decide(
                     grid,
                     item,
-                    _then_nothing(
+                    then_nothing(
                         lambda d: edit.edit(d, body.config, body.source, item.author, item.reason, body.accepted)
                     ),
                 )
             case FlagGrid(flag=flag):
                 grid = self._in_status(grid_id, "flag", "open")
                 rules.check_settled(grid, "flag")
-                return self._decide(grid, item, _then_nothing(lambda d: flags.flag(d, flag, item.author, item.reason)))
+                return self._decide(grid, item, then_nothing(lambda d: flags.flag(d, flag, item.author, item.reason)))
             case StopGrid(close=close):
                 grid = self._in_status(grid_id, "stop", "open", "armed")
                 stopping = e.GridStopping(close=close, author=item.author, reason=item.reason)
-                return self._decide(grid, item, _then_nothing(lambda d: d.add(stopping)))
+                return self._decide(grid, item, then_nothing(lambda d: d.add(stopping)))
             case _:
                 raise GridkeeperError("BAD_USAGE", field="command", value=type(item.body).__name__)
 
     def _propose(self, grid_id: str, item: Command, body: ProposeGrid) -> list[Draft]:
-        known = self._grids.get(grid_id)
+        known = self._known(grid_id)
         if known is not None and known.status != "rejected":
             raise GridkeeperError("GRID_EXISTS", field="grid.id", value=grid_id)
         fact = e.GridProposed(
@@ -269,12 +243,8 @@ class StrategyMachine:
 
     def _is_over(self, intent_id: str) -> bool:
         """Whether an order left its grid with its last fill, which led to all that its end could lead to."""
-        grid = self._grids.get(grid_of(intent_id))
+        grid = self._known(grid_of(intent_id))
         return grid is not None and find(grid, intent_id) is None
-
-    def _for_grid(self, grid_id: str, item: Input, act: Callable[[Decision], frozenset[int]]) -> list[Draft]:
-        grid = self._grids.get(grid_id)
-        return self._decide(grid, item, act) if grid is not None else []
 
     # ------------------------------------------------------------ deciding and folding
 
@@ -283,10 +253,10 @@ class StrategyMachine:
             return []
         d = Decision(grid, self._newest.get(grid.config.market), item.now_ns)
         change = decide.settle(d, act(d))
-        self._keep(d.state)
         # What the grid waits for is found when somebody asks: most decisions are followed by the next one at once.
         self._watches.pop(grid.grid_id, None)
         self._decided[grid.grid_id] = (change, d.newest, item.now_ns)
+        self._keep(d.state)
         return self._drafts(grid.grid_id, item, d.facts)
 
     def _drafts(self, grid_id: str, item: Input, facts: Sequence[e.Fact]) -> list[Draft]:
@@ -304,18 +274,27 @@ class StrategyMachine:
         if isinstance(fact, e.GridProposed):
             self._keep(begin(grid_id, fact))
         else:
-            self._keep(evolve(self._grids[grid_id], fact, ts_ns))  # type: ignore[arg-type]
+            self._keep(evolve(self.grid(grid_id), fact, ts_ns))  # type: ignore[arg-type]
 
     def _keep(self, grid: GridState) -> None:
-        self._grids[grid.grid_id] = grid
+        grid_id = grid.grid_id
         if grid.status in OVER:
-            self._standing.pop(grid.grid_id, None)
+            self._grids[grid_id] = packed(grid)
+            self._standing.pop(grid_id, None)
+            self._decided.pop(grid_id, None)
+            self._watches.pop(grid_id, None)
+            self._restored_ns.pop(grid_id, None)
         else:
-            self._standing[grid.grid_id] = None
+            self._grids[grid_id] = grid
+            self._standing[grid_id] = None
+
+    def _known(self, grid_id: str) -> GridState | None:
+        kept = self._grids.get(grid_id)
+        return unpacked(grid_id, kept) if isinstance(kept, bytes) else kept
 
     def _those_standing(self) -> list[GridState]:
         """Grids that prices and time still concern: however many there were, those that ended cost nothing."""
-        return [self._grids[grid_id] for grid_id in self._standing]
+        return [self.grid(grid_id) for grid_id in self._standing]
 
     # ------------------------------------------------------------ what each grid waits for
 
@@ -357,26 +336,6 @@ class StrategyMachine:
 def _watch_for(grid: GridState, change: Change, newest: Price | None, now_ns: int) -> _Watch:
     low_e6, high_e6 = waits.band(grid, newest)
     return _Watch(low_e6, high_e6, waits.next_look_ns(grid, change, now_ns))
-
-
-def _then_nothing(act: Callable[[Decision], None]) -> Callable[[Decision], frozenset[int]]:
-    def acted(d: Decision) -> frozenset[int]:
-        act(d)
-        return NO_CELLS
-
-    return acted
-
-
-def _reject(d: Decision, fact: e.GridRejected) -> None:
-    if d.state.status == "proposed":
-        d.add(fact)
-
-
-def _halt_or_resume(d: Decision, fact: e.AccountHalted | e.AccountResumed) -> None:
-    if isinstance(fact, e.AccountHalted):
-        d.pause(HALTED, fact.author, fact.reason, keep_orders=False)
-    else:
-        decide.resume(d, (HALTED,), fact.author, fact.reason)
 
 
 def _grid_id_of(item: Input) -> str:

@@ -11,7 +11,7 @@ from gridkeeper_core.events import Side
 from gridkeeper_core.grid import budget
 from gridkeeper_core.grid.state import GridState, LiveOrder
 from gridkeeper_core.grid.triggers import reference_e6
-from gridkeeper_core.grid.window import candidates, order_price_e6, per_side, target_e9
+from gridkeeper_core.grid.window import candidates, per_side, target_e9
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.units import e6_text, e9_text
 
@@ -199,15 +199,3 @@ def _nearest(state: GridState, at_e6: int | None) -> Iterator[tuple[Side, list[i
     for side, count in zip(sides, counts, strict=True):
         is_known = at_e6 is not None and state.spec is not None
         yield side, list(islice(candidates(state, side, at_e6), count)) if is_known and at_e6 is not None else []
-
-
-def stray_orders(state: GridState) -> tuple[LiveOrder, ...]:
-    """Orders that stand on no level as it is now: closing orders, stops, and what an edit left behind."""
-    return tuple(order for _, order in sorted(state.orders.items()) if _stands_on(state, order) is None)
-
-
-def _stands_on(state: GridState, order: LiveOrder) -> int | None:
-    if order.kind not in ("buy", "sell"):
-        return None
-    place = state.names.place(order.cell, len(state.sizes_e9))
-    return place if place is not None and order.price_e6 == order_price_e6(state, order.side, place) else None

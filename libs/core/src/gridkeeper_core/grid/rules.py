@@ -49,8 +49,8 @@ def limited(d: Decision, change: window.Change, newest: Price, *, is_fresh: bool
 
 
 def _leaves_strays(fact: e.Fact) -> bool:
-    """Whether orders may not fit their cells after it: cells were laid anew, or a fill was taken back."""
-    return isinstance(fact, _RELAID) or (isinstance(fact, e.CellChanged) and fact.filled_e9 < 0)
+    """Whether orders may not fit their cells after it: cells were laid anew, a fill came late or was taken back."""
+    return isinstance(fact, _RELAID) or (isinstance(fact, e.CellChanged) and (fact.late or fact.filled_e9 < 0))
 
 
 def resume_risk(d: Decision, newest: Price, author: str, reason: str) -> None:

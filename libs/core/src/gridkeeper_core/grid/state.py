@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from gridkeeper_core.events import GridArmed, Side
+from gridkeeper_core.events import EditProposed, GridArmed, Side
 from gridkeeper_core.grid.cells import Cells
 from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.grid.memory import Memory
@@ -27,7 +27,6 @@ ORACLE_UNCERTAIN = "ORACLE_UNCERTAIN"
 ORACLE_DIVERGES = "ORACLE_DIVERGES"
 WAITING_TRIGGER = "WAITING_TRIGGER"
 ENTRY = "ENTRY"
-SOL_BUDGET = "SOL_BUDGET"
 
 
 class LiveOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +72,9 @@ class GridState(msgspec.Struct, frozen=True, kw_only=True):
     `orders` and `retries` are keyed by kind and the cell's number (see `names`): one buy and one sell per cell, -1 for
     orders that belong to none. `pauses` maps reason codes to whether orders stay, `told` says in words who or what
     paused, faulted or rejected it. `cash_e6` is what fills brought in, fees included. `renewing` are cells whose orders
-    went to be placed anew and are not yet.
+    went to be placed anew and are not yet. `slots` are the account's order slots that it may use, `pending` the
+    settings that wait for more of them. `disturbed` are the numbers of cells in which fills came late or were taken
+    back, so that what really filled may be more than fits.
     """
 
     grid_id: str
@@ -117,6 +118,9 @@ class GridState(msgspec.Struct, frozen=True, kw_only=True):
     budget_day: int = 0
     budget_lamports: int = 0
     budget_out_day: int = 0
+    slots: int = 0
+    pending: EditProposed | None = None
+    disturbed: frozenset[int] = frozenset()
 
     @property
     def sizes_e9(self) -> tuple[int, ...]:

@@ -41,10 +41,11 @@ def band(state: GridState, newest: Price | None) -> tuple[int, int]:
         return ALWAYS
     if state.pauses:
         return ALWAYS if state.retries else NEVER
-    low, high = _order_band(state, reference_e6(state, newest))
+    at_e6 = reference_e6(state, newest)
+    low, high = _order_band(state, at_e6)
     if not state.retries:
         return low, high
-    low_retry, high_retry = retry_band(state)
+    low_retry, high_retry = retry_band(state, at_e6, newest.ts_ns)
     return max(low, low_retry), min(high, high_retry)
 
 

@@ -240,12 +240,23 @@ def retry_move_e6(state: GridState, key: tuple[str, int], retry: Retry) -> int:
     return state.levels_e6[place + 1] - state.levels_e6[place]
 
 
-def retry_band(state: GridState) -> tuple[int, int]:
-    """Prices strictly inside end no order's wait, as long as its time is not over."""
+def retry_band(state: GridState, at_e6: int, since_ns: int) -> tuple[int, int]:
+    """Prices strictly inside begin or end no order's wait; `at_e6` is the price at `since_ns`.
+
+    A wait whose time is over never begins again; one that the price moved away from does when it comes back.
+    """
     low_e6, high_e6 = 0, 2**63 - 1
     for key, retry in state.retries.items():
+        if retry.not_before_ns <= since_ns:
+            continue
         move_e6 = retry_move_e6(state, key, retry)
-        low_e6, high_e6 = max(low_e6, retry.price_e6 - move_e6), min(high_e6, retry.price_e6 + move_e6)
+        below_e6, above_e6 = retry.price_e6 - move_e6, retry.price_e6 + move_e6
+        if at_e6 <= below_e6:
+            high_e6 = min(high_e6, below_e6 + 1)
+        elif at_e6 >= above_e6:
+            low_e6 = max(low_e6, above_e6 - 1)
+        else:
+            low_e6, high_e6 = max(low_e6, below_e6), min(high_e6, above_e6)
     return low_e6, high_e6
 
 

@@ -8,6 +8,7 @@ from gridkeeper_core.events import (
     AccountAdopted,
     Fact,
     FillProven,
+    FillReverted,
     ForeignFilled,
     FundingPaid,
     InterestPaid,
@@ -57,6 +58,7 @@ class AccountBooks:
         self.kinds: dict[str, KindSum] = {}
         self.last_proof: ProofChecked | None = None
         self._recent: dict[str, tuple[Posted, ...]] = {}
+        self._reverted: set[str] = set()
 
     def knows(self, key: str) -> bool:
         """Whether the fact with this key is posted already (as far back as the last but one snapshot)."""
@@ -65,6 +67,10 @@ class AccountBooks:
     def posted_under(self, key: str) -> tuple[Posted, ...]:
         """The postings of one fact."""
         return self._recent.get(key, ())
+
+    def may_revert(self, key: str) -> bool:
+        """Whether the fact with this key was not taken back already."""
+        return key not in self._reverted
 
     def posted_for(self, signature: str, index: int) -> tuple[Posted, ...]:
         """The postings of one record of a transaction."""
@@ -93,7 +99,9 @@ class AccountBooks:
                 # A reversal is of another kind than what it takes back, and kinds are part of most keys.
                 gone = self.posted_under(key) or self.posted_for(posted.signature, posted.index)
                 self._recent = {known: group for known, group in self._recent.items() if group is not gone}
+                self._reverted.add(key)
             case _:
+                self._reverted.discard(key)
                 self._recent[key] = (*self._recent.get(key, ()), posted)
 
     def prove(self, proof: ProofChecked) -> None:
@@ -172,6 +180,25 @@ def reversal_of(postings: tuple[Posted, ...]) -> Posted:
         quote_e6=-sum(posted.quote_e6 for posted in postings),
         deposit_e6=-sum(posted.deposit_e6 for posted in postings),
     )
+
+
+def taken_back_late(fact: FillReverted) -> tuple[Posted, ...]:
+    """The postings of a fill whose own are forgotten, because it was final, from the amounts it is taken back with."""
+    if not fact.base_e9:
+        return ()  # the release that wrote it did not say
+    sign = 1 if fact.side == "buy" else -1
+    trade = Posted(
+        kind="trade",
+        market="",
+        base_e9=sign * fact.base_e9,
+        quote_e6=-sign * fact.quote_e6,
+        deposit_e6=0,
+        signature=fact.signature,
+        index=0,
+        market_index=fact.market_index,
+        fill_record_id=fact.fill_record_id,
+    )
+    return (trade, msgspec.structs.replace(trade, kind="fee", base_e9=0, quote_e6=-fact.fee_e6))
 
 
 def _fill_postings(fact: OrderFilled | FillProven | ForeignFilled) -> tuple[Posted, ...]:

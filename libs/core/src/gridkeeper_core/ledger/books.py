@@ -204,9 +204,11 @@ class GridBooks:
     def take_back(self, entry: Entry) -> Booked:
         """Remove a fill that turned out not to be part of the chain.
 
-        One from before the cells were rearranged is undone by its opposite, at its own price and with its fee back.
+        One from before the cells were rearranged, or from very long ago, is undone by its opposite, at its own price
+        and with its fee back.
         """
-        if entry not in self._entries and self._settled.pop(entry.fill_record_id, None) is not None:
+        if entry not in self._entries:
+            self._settled.pop(entry.fill_record_id, None)
             side: Side = "sell" if entry.side == "buy" else "buy"
             serial = f"{entry.serial}:reverted"
             return self.book(

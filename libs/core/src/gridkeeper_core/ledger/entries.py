@@ -86,6 +86,30 @@ def reverted_fill(fact: FillReverted, entry: Entry, market: str, alias: str) -> 
     )
 
 
+def late_entry(fact: FillReverted, cause: str, ts_ns: int) -> Entry | None:
+    """The fill that is taken back, from its own amounts, where the books do not remember it; None without amounts."""
+    if not fact.base_e9:
+        return None
+    return Entry(
+        kind="fill",
+        serial=cause,
+        slot=0,
+        ts_ns=ts_ns,
+        quote_e6=fact.quote_e6,
+        side=fact.side,
+        cell=fact.cell if split_intent(fact.intent_id).kind in _CELL_KINDS else NO_CELL,
+        base_e9=fact.base_e9,
+        fee_e6=fact.fee_e6,
+        fill_record_id=fact.fill_record_id,
+    )
+
+
+def entry_of_reverted(fill: FillBooked, cause: str, ts_ns: int) -> Entry:
+    """The fill behind a booking that takes it back."""
+    booked = entry_of_booked(fill, cause, ts_ns)
+    return msgspec.structs.replace(booked, base_e9=-fill.base_e9, quote_e6=-fill.quote_e6, fee_e6=-fill.fee_e6)
+
+
 def with_result(fill: FillBooked, sums: Sums, booked: Booked) -> FillBooked:
     """The fill with what it did to the sums."""
     return msgspec.structs.replace(

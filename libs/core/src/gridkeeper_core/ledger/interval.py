@@ -19,7 +19,14 @@ from gridkeeper_core.events import (
     Posted,
     RecordReverted,
 )
-from gridkeeper_core.ledger.account import NO_MARKET, fill_key, key_of, postings_of, reversal_of
+from gridkeeper_core.ledger.account import (
+    NO_MARKET,
+    fill_key,
+    key_of,
+    postings_of,
+    reversal_of,
+    taken_back_late,
+)
 from gridkeeper_core.ledger.position import value_e6
 from gridkeeper_core.record import Recorded
 
@@ -127,6 +134,7 @@ class EquityFold:
         self._events: dict[str, list[TermEvent]] = {name: [] for name in TERMS}
         self._trades: dict[str, TermEvent] = {}
         self._recent: dict[str, tuple[Posted, ...]] = {}
+        self._reverted: set[str] = set()
 
     def take(self, event_id: int, event: Recorded) -> None:
         """The next event of the account's stream."""
@@ -172,8 +180,7 @@ class EquityFold:
 
     def _postings(self, fact: Fact, identity: str) -> tuple[Posted, ...]:
         if isinstance(fact, FillReverted):
-            undone = self._recent.pop(fill_key(fact.market_index, fact.fill_record_id), ())
-            return tuple(_negated(posted) for posted in undone)
+            return self._undone(fact)
         if isinstance(fact, RecordReverted):
             return tuple(_negated(posted) for posted in self._taken_back(fact))
         postings = postings_of(fact)
@@ -181,7 +188,15 @@ class EquityFold:
         if not postings or key in self._recent:
             return ()
         self._recent[key] = postings
+        self._reverted.discard(key)
         return postings
+
+    def _undone(self, fact: FillReverted) -> tuple[Posted, ...]:
+        key = fill_key(fact.market_index, fact.fill_record_id)
+        if key in self._reverted:
+            return ()
+        self._reverted.add(key)
+        return tuple(_negated(posted) for posted in self._recent.pop(key, ()) or taken_back_late(fact))
 
     def _taken_back(self, fact: RecordReverted) -> tuple[Posted, ...]:
         named = (fact.signature, fact.index)

@@ -29,16 +29,29 @@ from gridkeeper_core.events import (
     Posted,
     ProofChecked,
     RecordReverted,
+    SolChecked,
+    SolCounted,
+    SolMoved,
+    SolPosted,
 )
 from gridkeeper_core.inputs import EventSeen, Input, PriceTick, Wake, cause_of
-from gridkeeper_core.ledger.account import AccountBooks, fill_key, key_of, postings_of, reversal_of
+from gridkeeper_core.ledger.account import (
+    AccountBooks,
+    fill_key,
+    key_of,
+    postings_of,
+    reversal_of,
+    taken_back_late,
+)
 from gridkeeper_core.ledger.allotment import allotted
 from gridkeeper_core.ledger.books import Booked, GridBooks
 from gridkeeper_core.ledger.entries import (
     entry_of_booked,
     entry_of_funding,
+    entry_of_reverted,
     fill_of_fact,
     fill_of_liquidation,
+    late_entry,
     reverted_fill,
     with_result,
 )
@@ -48,6 +61,7 @@ from gridkeeper_core.ledger.proof import checked, opening_postings
 from gridkeeper_core.ledger.rearranged import rearranged
 from gridkeeper_core.ledger.state import LedgerState, MarkClock, StoppedGrid
 from gridkeeper_core.ledger.views import account_digest, grid_digest
+from gridkeeper_core.ledger.wallet_books import count_facts, fold_wallet_books, posting_of, wallet_books_digest
 from gridkeeper_core.machine import Draft
 from gridkeeper_core.names import grid_of, split_stream, stream
 from gridkeeper_core.record import Recorded
@@ -91,7 +105,9 @@ class LedgerMachine:
         state = self.state
         ids = sorted(state.grids.keys() | state.stopped.keys())
         grids = {stream("ledger", grid_id): grid_digest(state, grid_id) for grid_id in ids}
-        return grids | {stream("books", alias): account_digest(state, alias) for alias in sorted(state.accounts)}
+        accounts = {stream("books", alias): account_digest(state, alias) for alias in sorted(state.accounts)}
+        wallets = {stream("sol", key): wallet_books_digest(books) for key, books in sorted(state.wallets.items())}
+        return grids | accounts | wallets
 
 
 class _Booking:
@@ -126,6 +142,8 @@ class _Booking:
                 self._revert_record(name, event.fact)
             case "account", _:
                 self._post(name, event.fact)
+            case "wallet", SolMoved() | SolCounted():
+                self._post_sol(name, event.fact)
         return self._drafts
 
     def marks(self) -> list[Draft]:
@@ -142,6 +160,8 @@ class _Booking:
         kind, name = split_stream(stream_name)
         if kind == "books":
             self._fold_account(self._state.account(name), fact)
+        elif isinstance(fact, SolPosted | SolChecked):
+            self._state.wallets[name] = fold_wallet_books(self._state.wallet(name), fact)
         elif isinstance(fact, FillBooked):
             booked = self._book(name, fact)
             _must_agree(fact, with_result(fact, self._state.grids[name].sums, booked))
@@ -202,14 +222,16 @@ class _Booking:
             self._draft_grid(grid_id, cycle)
 
     def _revert(self, alias: str, fact: FillReverted) -> None:
-        account = self._state.accounts.get(alias)
-        postings = account.posted_under(fill_key(fact.market_index, fact.fill_record_id)) if account else ()
+        account, key = self._state.accounts.get(alias), fill_key(fact.market_index, fact.fill_record_id)
+        if account is None or not account.may_revert(key):
+            return
+        postings = account.posted_under(key) or taken_back_late(fact)
         if not postings:
             return
         self._draft_account(alias, reversal_of(postings))
         grid_id = grid_of(fact.intent_id)
         books = self._state.grids.get(grid_id)
-        entry = books.recorded(fact.fill_record_id) if books else None
+        entry = books and (books.recorded(fact.fill_record_id) or late_entry(fact, self._cause, self._now_ns))
         if books and entry:
             self._fill(grid_id, reverted_fill(fact, entry, books.opening.market, alias))
 
@@ -229,6 +251,13 @@ class _Booking:
                 slot=paid.slot,
             )
             self._draft_grid(owner, booked)
+
+    def _post_sol(self, wallet: str, fact: SolMoved | SolCounted) -> None:
+        books = self._state.wallet(wallet)
+        told = posting_of(books, fact) if isinstance(fact, SolMoved) else count_facts(books, fact)
+        if told is not None:
+            self._draft(stream("sol", wallet), told)
+            self._state.wallets[wallet] = fold_wallet_books(books, told)
 
     def _fund(self, grid_id: str, fact: FundingPaid) -> None:
         booked = FundingBooked(
@@ -283,8 +312,7 @@ class _Booking:
         self._state.owners[fill.account, fill.market_index] = grid_id
         if fill.base_e9 > 0:
             return books.book(entry_of_booked(fill, self._cause, self._now_ns))
-        entry = books.recorded(fill.fill_record_id)
-        assert entry is not None, fill
+        entry = books.recorded(fill.fill_record_id) or entry_of_reverted(fill, self._cause, self._now_ns)
         return books.take_back(entry)
 
     def _fold_account(self, account: AccountBooks, fact: Fact) -> None:

@@ -7,6 +7,7 @@ import msgspec
 from gridkeeper_core.ledger.account import AccountBooks
 from gridkeeper_core.ledger.books import GridBooks, Sums
 from gridkeeper_core.ledger.performance import Performance
+from gridkeeper_core.ledger.wallet_books import WalletBooks
 from gridkeeper_core.units import NS_PER_S
 
 MARK_EVERY_NS = 300 * NS_PER_S
@@ -75,6 +76,7 @@ class LedgerState:
         self.stopped: dict[str, StoppedGrid] = {}
         self.performance: dict[str, Performance] = {}
         self.accounts: dict[str, AccountBooks] = {}
+        self.wallets: dict[str, WalletBooks] = {}
         self.prices_e6: dict[str, int] = {}
         # Which grid the funding and the liquidations of a market on an account belong to: the one that filled last.
         self.owners: dict[tuple[str, int], str] = {}
@@ -83,10 +85,10 @@ class LedgerState:
         """The books of an account, begun when first asked for."""
         return self.accounts.setdefault(alias, AccountBooks())
 
+    def wallet(self, key: str) -> WalletBooks:
+        """The books of a wallet, which may not be open yet."""
+        return self.wallets.get(key, WalletBooks())
+
     def price_of(self, grid_id: str) -> int | None:
         """The newest oracle price of an open grid's market."""
         return self.prices_e6.get(self.grids[grid_id].opening.market)
-
-    def grids_of(self, market: str) -> list[str]:
-        """The open grids of a market."""
-        return [grid_id for grid_id, books in self.grids.items() if books.opening.market == market]

@@ -13,8 +13,6 @@ from gridkeeper_core.units import E4, NS_PER_S, decimal_text
 
 LAPSE_GRACE_NS = 2 * NS_PER_S
 """Chain time runs in whole seconds; an order is cancelled as lapsed only when it surely cannot fill any more."""
-RESERVE_WITH_STOPS = 5
-"""Two stops, and three slots for what is being replaced."""
 
 
 def booted(d: AccountDecision, rules: AccountRules | None) -> None:
@@ -28,7 +26,7 @@ def reserve(d: AccountDecision, grid_id: str, proposed: e.GridProposed) -> None:
     """Grant a proposed grid its order slots, or say why not."""
     config = proposed.config
     spec = d.markets.specs.get(config.market)
-    slots = _slots(config)
+    slots = config.order_slots
     refusal = _refusal(d.state, config, slots, spec)
     if refusal is not None or spec is None:
         code, detail = refusal or ("MARKET_UNKNOWN", config.market)
@@ -48,8 +46,32 @@ def reserve(d: AccountDecision, grid_id: str, proposed: e.GridProposed) -> None:
     )
 
 
-def _slots(config: GridConfig) -> int:
-    return config.live_orders + (max(config.reserve, RESERVE_WITH_STOPS) if config.has_stops else config.reserve)
+def grow(d: AccountDecision, grid_id: str, proposed: e.EditProposed) -> None:
+    """Give a running grid the slots that its new settings need, or say why not."""
+    state = d.state
+    others = sum(r.slots for grid, r in state.reservations.items() if grid != grid_id) + len(state.foreign)
+    if state.phase != "live" or state.differs or state.doubt is not None:
+        d.add(e.SlotsDenied(grid_id=grid_id, code="ACCOUNT_NOT_LIVE", detail=state.alias))
+    elif others + proposed.slots > SLOTS:
+        detail = f"{SLOTS - others} of {SLOTS} free for it, {proposed.slots} needed"
+        d.add(e.SlotsDenied(grid_id=grid_id, code="NO_FREE_SLOTS", detail=detail))
+    else:
+        held = state.reservations[grid_id]
+        d.add(e.SlotsChanged(grid_id=grid_id, slots=proposed.slots, leverage_e4=held.leverage_e4))
+
+
+def shrink(d: AccountDecision, grid_id: str, needed: e.SlotsNeeded) -> None:
+    """A running grid gives slots back that it has no orders for."""
+    held = d.state.reservations[grid_id]
+    if needed.slots < held.slots:
+        d.add(e.SlotsChanged(grid_id=grid_id, slots=needed.slots, leverage_e4=held.leverage_e4))
+
+
+def edited(d: AccountDecision, grid_id: str, fact: e.GridEdited) -> None:
+    """From now on the market is measured against the leverage of the new settings."""
+    held = d.state.reservations[grid_id]
+    if fact.config.leverage_e4 != held.leverage_e4:
+        d.add(e.SlotsChanged(grid_id=grid_id, slots=held.slots, leverage_e4=fact.config.leverage_e4))
 
 
 def _refusal(state: AccountState, config: GridConfig, slots: int, spec: MarketSpec | None) -> tuple[str, str] | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gridkeeper_core import events as e
 from gridkeeper_core.orders import foreign, settlement
-from gridkeeper_core.orders.decide import FILLED_BEFORE, LAPSED, AccountDecision, refuse_filled
+from gridkeeper_core.orders.decide import LAPSED, AccountDecision, refuse_filled
 from gridkeeper_core.orders.facts import closed, orphaned, resting
 from gridkeeper_core.orders.lifecycle import Attempt, Closing
-from gridkeeper_core.orders.state import AccountState, InFlight, fill_key
+from gridkeeper_core.orders.state import FILLED_BEFORE, AccountState, InFlight, fill_key
 from gridkeeper_core.venue import records as r
 
 UNDOABLE = (
@@ -93,7 +95,14 @@ def _outcome(d: AccountDecision, tx: r.SeenTransaction) -> None:
             )
         )
     else:
-        d.add(e.TransactionLanded(signature=tx.signature, slot=tx.slot, fee_lamports=tx.fee_lamports))
+        d.add(
+            e.TransactionLanded(
+                signature=tx.signature,
+                slot=tx.slot,
+                fee_lamports=tx.fee_lamports,
+                logs_truncated=tx.logs_truncated,
+            )
+        )
 
 
 def _conclude(d: AccountDecision, tx: r.SeenTransaction, flight: InFlight) -> None:
@@ -156,12 +165,10 @@ def _note_reuse(d: AccountDecision, tx: r.SeenTransaction, order_id: int) -> Non
 
 
 def _take_fill(d: AccountDecision, tx: r.SeenTransaction, record: r.FillRecord) -> None:
-    known = d.state.seen.get(fill_key(record.market_index, record.fill_record_id))
-    if isinstance(known, _FILLS) and known.signature != tx.signature:
-        _note_renumbering(d, tx, record)
-    elif known is not None:
+    _note_renumbering(d, tx, record)
+    if fill_key(record.market_index, record.fill_record_id) in d.state.seen:
         return
-    attempt = _by_order_id(d.state, record.order_id) or _bound_by_fill(d, record)
+    attempt = _by_order_id(d.state, record.order_id) or _bound_by_fill(d, tx, record)
     if attempt is None:
         if not _may_be_ours(d.state, record):
             foreign.take_fill(d, tx, record)
@@ -172,11 +179,13 @@ def _take_fill(d: AccountDecision, tx: r.SeenTransaction, record: r.FillRecord) 
         over = e.Difference(what=f"order {record.order_id} filled_e9", venue=record.cumulative_e9, ours=attempt.size_e9)
         d.add(e.VenueDiffers(slot=tx.slot, differences=(over,)))
         return
-    d.add(_filled(attempt, tx, record))
+    is_late = d.state.attempts.get(attempt.intent_id) != attempt
+    d.add(_filled(attempt, tx, record, is_late=is_late))
     after = d.state.attempts.get(attempt.intent_id)
-    if after is None or after.attempt != attempt.attempt:
+    if is_late:
         _give_up_later(d, attempt, after)
-    elif after.left_e9 == 0:
+        _note_end_of_orphan(d, tx, record)
+    elif after is not None and after.left_e9 == 0:
         d.add(closed(after, "filled", tx))
 
 
@@ -189,47 +198,70 @@ def _give_up_later(d: AccountDecision, filled: Attempt, later: Attempt | None) -
         d.add(e.OrdersQueued(market=later.market, unwanted=(gone,), wanted=(), reference_e6=0, price_seq=0))
 
 
+def _note_end_of_orphan(d: AccountDecision, tx: r.SeenTransaction, record: r.FillRecord) -> None:
+    orphan = d.state.orphans.get(record.order_id)
+    if orphan is not None and d.state.retired[orphan.attempt].attempt.left_e9 == 0:
+        _orphan_gone(d, tx, orphan, record.order_id)
+
+
+def _orphan_gone(d: AccountDecision, tx: r.SeenTransaction, orphan: Attempt, order_id: int) -> None:
+    d.add(e.OrphanGone(intent_id=orphan.intent_id, attempt=orphan.attempt, order_id=order_id, slot=tx.slot))
+
+
 def _note_renumbering(d: AccountDecision, tx: r.SeenTransaction, record: r.FillRecord) -> None:
-    """Fill records of a market are numbered once, in turn: this number given again undoes what had it, or a later."""
-    undone = [
-        move.signature
-        for move in d.state.seen.values()
-        if isinstance(move, _FILLS)
-        and move.market_index == record.market_index
-        and move.fill_record_id >= record.fill_record_id
-        and move.signature != tx.signature
-    ]
-    for signature in dict.fromkeys(undone):
+    """Fill records of a market are numbered once, in turn: this number given again undoes what had it.
+
+    So does a lower one that comes later: whatever had a higher number before it was undone.
+    """
+    undone = []
+    for move in d.state.seen.newest_first():
+        if not isinstance(move, _FILLS) or move.market_index != record.market_index:
+            continue
+        if move.fill_record_id < record.fill_record_id:
+            break
+        is_same = move.fill_record_id == record.fill_record_id
+        if move.signature != tx.signature and (is_same or move.slot < tx.slot):
+            undone.append(move.signature)
+    for signature in dict.fromkeys(reversed(undone)):
         transaction_vanished(d, signature)
 
 
 def _may_be_ours(state: AccountState, record: r.FillRecord) -> bool:
     """Whether an order without an id could be the one that was filled: then counters decide, not this record."""
-    return any(_unbound(state, record))
+    return any(_unbound(state.attempts.values(), record))
 
 
-def _unbound(state: AccountState, record: r.FillRecord) -> list[Attempt]:
+def _unbound(attempts: Iterable[Attempt], record: r.FillRecord) -> list[Attempt]:
     what = (record.market_index, record.side, record.order_size_e9)
     return [
         a
-        for a in state.attempts.values()
+        for a in attempts
         if a.order_id is None
         and (a.market_index, a.side, a.size_e9) == what
         and abs(record.quote_e6 * 10**9 - a.price_e6 * record.base_e9) < 10**9
     ]
 
 
-def _bound_by_fill(d: AccountDecision, record: r.FillRecord) -> Attempt | None:
-    """The one order without an id that side, size and price fit; the last resort, and recorded as such."""
+def _bound_by_fill(d: AccountDecision, tx: r.SeenTransaction, record: r.FillRecord) -> Attempt | None:
+    """The one order without an id that side, size and price fit; the last resort, and recorded as such.
+
+    It may be one that was thought over: its transaction landed once more, and its log was cut.
+    """
     awaited = {flight.signature for flight in d.state.flights}
-    found = [a for a in _unbound(d.state, record) if a.signature not in awaited]
-    if len(found) != 1:
+    found = [a for a in _unbound(d.state.attempts.values(), record) if a.signature not in awaited]
+    if len(found) == 1:
+        d.add(resting(found[0], record.order_id, "fallback"))
+        return d.state.attempts[found[0].intent_id]
+    unread = {flight.signature for flight in d.state.landed if flight.is_cut}
+    over = (over.attempt for over in d.state.retired.values() if over.attempt.signature in unread)
+    undone = _unbound(over, record)
+    if found or len(undone) != 1:
         return None
-    d.add(resting(found[0], record.order_id, "fallback"))
-    return d.state.attempts[found[0].intent_id]
+    d.add(orphaned(undone[0], record.order_id, tx.slot))
+    return d.state.retired[undone[0].attempt].attempt
 
 
-def _filled(attempt: Attempt, tx: r.SeenTransaction, record: r.FillRecord) -> e.OrderFilled:
+def _filled(attempt: Attempt, tx: r.SeenTransaction, record: r.FillRecord, *, is_late: bool) -> e.OrderFilled:
     return e.OrderFilled(
         intent_id=attempt.intent_id,
         attempt=attempt.attempt,
@@ -250,14 +282,14 @@ def _filled(attempt: Attempt, tx: r.SeenTransaction, record: r.FillRecord) -> e.
         slot=tx.slot,
         signature=tx.signature,
         index=record.index,
+        late=is_late,
     )
 
 
 def _take_cancel(d: AccountDecision, tx: r.SeenTransaction, record: r.CancelRecord) -> None:
     _keeper_fee(d, tx, record, record.keeper_fee_e6)
     if record.order_id in d.state.orphans:
-        orphan = d.state.orphans[record.order_id]
-        d.add(e.OrphanGone(intent_id=orphan.intent_id, attempt=orphan.attempt, order_id=record.order_id, slot=tx.slot))
+        _orphan_gone(d, tx, d.state.orphans[record.order_id], record.order_id)
         return
     if record.order_id in d.state.foreign:
         d.add(e.ForeignOrderGone(order_id=record.order_id, slot=tx.slot))

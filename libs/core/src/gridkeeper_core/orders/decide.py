@@ -10,7 +10,7 @@ from gridkeeper_core.orders.evolve import AccountFact, evolve
 from gridkeeper_core.orders.fold_orders import queue
 from gridkeeper_core.orders.lifecycle import Attempt
 from gridkeeper_core.orders.plan import ROLL_MAX, Markets, Placement, Plan, make_plan
-from gridkeeper_core.orders.state import AccountState
+from gridkeeper_core.orders.state import FILLED_BEFORE, AccountState
 from gridkeeper_core.venue import records as r
 
 Signer = Callable[[r.Roll], r.Signed | None]
@@ -24,8 +24,6 @@ class RollTooLargeError(Exception):
 
 LAPSED = "lapse"
 """Why an order whose life is over is cancelled."""
-FILLED_BEFORE = "FILLED_BEFORE"
-"""Why an intent is not placed, or not left open, that an earlier attempt filled."""
 
 
 class AccountDecision:
@@ -79,14 +77,17 @@ def wanted(d: AccountDecision, fact: e.OrdersWanted) -> None:
 
 
 def _still_to_place(d: AccountDecision, orders: tuple[e.WantedOrder, ...]) -> tuple[e.WantedOrder, ...]:
-    """Without those that were filled meanwhile: a fill that was taken back, and wanted anew, may have landed again."""
-    whole = {over.attempt.intent_id: over.attempt for over in d.state.retired.values() if over.attempt.left_e9 == 0}
-    if not whole:
+    """Without those that were filled meanwhile: a fill that was taken back, and wanted anew, may have landed again.
+
+    Each is refused once: what is wanted after that was decided with the fill known.
+    """
+    late = {over.attempt.intent_id: over.attempt for over in d.state.retired.values() if over.is_late}
+    if not late:
         return orders
     for order in orders:
-        if order.intent_id in whole:
-            refuse_filled(d, whole[order.intent_id])
-    return tuple(order for order in orders if order.intent_id not in whole)
+        if order.intent_id in late:
+            refuse_filled(d, late[order.intent_id])
+    return tuple(order for order in orders if order.intent_id not in late)
 
 
 def refuse_filled(d: AccountDecision, filled: Attempt) -> None:

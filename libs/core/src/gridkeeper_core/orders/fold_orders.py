@@ -10,7 +10,7 @@ from gridkeeper_core import events as e
 from gridkeeper_core.orders import lifecycle
 from gridkeeper_core.orders.lifecycle import Attempt
 from gridkeeper_core.orders.moves import moved, taken_back
-from gridkeeper_core.orders.state import AccountState, QueuedWant, Retired, fill_key
+from gridkeeper_core.orders.state import FILLED_BEFORE, AccountState, QueuedWant, Retired, fill_key
 
 OrderFact = (
     e.OrdersQueued
@@ -30,24 +30,24 @@ OrderFact = (
 def fold_order(state: AccountState, fact: OrderFact) -> AccountState:
     """The state after one more fact about an order. Raises IllegalStepError where the order cannot take the step."""
     match fact:
-        case e.OrdersQueued():
-            return queue(state, fact)
         case e.OrderAccepted():
             return _accepted(state, fact)
-        case e.OrderRefused():
-            return replace(state, queued={i: q for i, q in state.queued.items() if i != fact.intent_id})
         case e.OrderResting():
             return _with(state, lifecycle.bind(state.attempts[fact.intent_id], fact.order_id))
-        case e.OrderFilled() | e.FillProven():
-            return _filled(state, fact)
-        case e.FillReverted():
-            return _unfilled(state, fact)
         case e.OrderClosed():
             return _closed(state, fact)
+        case e.OrderFilled() | e.FillProven():
+            return _filled(state, fact)
+        case e.OrdersQueued():
+            return queue(state, fact)
+        case e.OrderRefused():
+            return _refused(state, fact)
+        case e.FillReverted():
+            return _unfilled(state, fact)
         case e.OrderOrphaned():
             return _orphaned(state, fact)
         case e.OrphanGone():
-            return replace(state, orphans={i: a for i, a in state.orphans.items() if i != fact.order_id})
+            return _orphan_gone(state, fact)
         case e.OrderTriggered():
             return _with(state, lifecycle.trigger(state.attempts[fact.intent_id]))
         case _:
@@ -88,6 +88,18 @@ def _accepted(state: AccountState, fact: e.OrderAccepted) -> AccountState:
     )
 
 
+def _refused(state: AccountState, fact: e.OrderRefused) -> AccountState:
+    """The answer comes after the late fill it is about, so that whatever the grid wants from now on knows of both."""
+    queued = {i: q for i, q in state.queued.items() if i != fact.intent_id}
+    if fact.code != FILLED_BEFORE:
+        return replace(state, queued=queued)
+    retired = {
+        n: replace(over, is_late=False) if over.attempt.intent_id == fact.intent_id else over
+        for n, over in state.retired.items()
+    }
+    return replace(state, queued=queued, retired=retired)
+
+
 def _filled(state: AccountState, fact: e.OrderFilled | e.FillProven) -> AccountState:
     proven_slot = fact.slot if isinstance(fact, e.FillProven) else 0
     attempt = state.attempts.get(fact.intent_id)
@@ -95,8 +107,8 @@ def _filled(state: AccountState, fact: e.OrderFilled | e.FillProven) -> AccountS
         state = _with(state, lifecycle.fill(attempt, fact.base_e9, proven_slot=proven_slot))
     else:
         retired = state.retired[fact.attempt]
-        late = replace(retired, attempt=lifecycle.fill(retired.attempt, fact.base_e9))
-        state = replace(state, retired={**state.retired, fact.attempt: late})
+        late = replace(retired, attempt=lifecycle.fill(retired.attempt, fact.base_e9), is_late=True)
+        state = replace(state, retired={**state.retired, fact.attempt: late.seen_over(fact.slot)})
     state = moved(state, fact)
     return replace(state, found_fills=state.found_fills + 1, proven_slot=max(state.proven_slot, proven_slot))
 
@@ -117,7 +129,7 @@ def _unfilled(state: AccountState, fact: e.FillReverted) -> AccountState:
         if back.order_id is not None:
             orphan = replace(back, cancel_why="reverted", cancel_tried=False)
             state = replace(state, orphans={**state.orphans, back.order_id: orphan})
-    return replace(taken_back(state, key), differs=True)
+    return replace(taken_back(state, key), differs=True, was_undone=True)
 
 
 def _closed(state: AccountState, fact: e.OrderClosed) -> AccountState:
@@ -143,6 +155,15 @@ def _orphaned(state: AccountState, fact: e.OrderOrphaned) -> AccountState:
         orphans={**state.orphans, fact.order_id: orphan},
         retired={**state.retired, fact.attempt: replace(over, attempt=known)},
     )
+
+
+def _orphan_gone(state: AccountState, fact: e.OrphanGone) -> AccountState:
+    """This end can be undone as well, until its own slot is final."""
+    orphans = {i: a for i, a in state.orphans.items() if i != fact.order_id}
+    over = state.retired.get(fact.attempt)
+    if over is None:
+        return replace(state, orphans=orphans)
+    return replace(state, orphans=orphans, retired={**state.retired, fact.attempt: over.seen_over(fact.slot)})
 
 
 def queue(state: AccountState, fact: e.OrdersQueued) -> AccountState:

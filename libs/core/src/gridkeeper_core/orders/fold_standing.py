@@ -11,7 +11,7 @@ from gridkeeper_core.orders import lifecycle
 from gridkeeper_core.orders.lifecycle import Attempt
 from gridkeeper_core.orders.moves import finalized
 from gridkeeper_core.orders.seen import Seen
-from gridkeeper_core.orders.state import AccountState, Doubt, ForeignOrder, Reservation
+from gridkeeper_core.orders.state import AccountState, Doubt, ForeignOrder, Reservation, Retired
 
 StandingFact = (
     e.AccountRecovering
@@ -19,6 +19,8 @@ StandingFact = (
     | e.AccountHalted
     | e.AccountResumed
     | e.SlotsReserved
+    | e.SlotsChanged
+    | e.SlotsDenied
     | e.LimitsSet
     | e.GridRefused
     | e.EndpointChanged
@@ -60,7 +62,10 @@ def fold_standing(state: AccountState, fact: StandingFact, ts_ns: int) -> Accoun
         case e.SlotsReleased():
             rest = {grid: r for grid, r in state.reservations.items() if grid != fact.grid_id}
             return replace(state, reservations=rest)
-        case e.GridRefused() | e.EndpointChanged():
+        case e.SlotsChanged():
+            changed = replace(state.reservations[fact.grid_id], slots=fact.slots, leverage_e4=fact.leverage_e4)
+            return replace(state, reservations={**state.reservations, fact.grid_id: changed})
+        case e.GridRefused() | e.SlotsDenied() | e.EndpointChanged():
             return state
         case e.AccountSnapshot():
             return _snapshot(state, fact, ts_ns)
@@ -157,12 +162,24 @@ def _snapshot(state: AccountState, fact: e.AccountSnapshot, ts_ns: int) -> Accou
         cursor=fact.cursor,
         cursor_slot=fact.cursor_slot,
         snapshot_ns=ts_ns,
-        # The order of one whose end was undone may fill until it is gone, and that fill is its attempt's.
-        retired={
-            n: r for n, r in state.retired.items() if r.slot > fact.cursor_slot or r.attempt.order_id in state.orphans
-        },
+        retired=_not_final(state, fact),
+        was_undone=False,
         landed=tuple(f for f in state.landed if f.slot > fact.cursor_slot),
     )
+
+
+def _not_final(state: AccountState, fact: e.AccountSnapshot) -> dict[int, Retired]:
+    """Ends that can still be undone. The order of an orphan may fill until it is gone: that fill is its attempt's.
+
+    Where something was undone, what ends an order now need not be what ended it first, nor as old.
+    """
+    if state.was_undone:
+        return {n: over.seen_over(fact.slot) for n, over in state.retired.items()}
+    return {
+        n: over
+        for n, over in state.retired.items()
+        if over.slot > fact.cursor_slot or over.attempt.order_id in state.orphans
+    }
 
 
 def _adopted(state: AccountState, fact: e.AccountAdopted) -> AccountState:

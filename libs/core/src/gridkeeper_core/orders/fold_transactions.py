@@ -59,7 +59,7 @@ def _record_taken_back(state: AccountState, fact: e.RecordReverted) -> AccountSt
     for key, move in state.seen.items():
         named = (getattr(move, "signature", ""), getattr(move, "index", -1))
         if named == (fact.signature, fact.index):
-            return replace(taken_back(state, key), differs=True)
+            return replace(taken_back(state, key), differs=True, was_undone=True)
     return state
 
 
@@ -75,8 +75,9 @@ def fold_transaction(state: AccountState, fact: TransactionFact, ts_ns: int) -> 
             if flight is not None and isinstance(fact, e.TransactionLanded):
                 state = _cancels_tried(state, flight)
             if flight is not None:
-                landed = (*landed, replace(flight, slot=fact.slot))[-LANDED_KEPT:]
-            state = _settled(state, fact.signature)
+                is_cut = isinstance(fact, e.TransactionLanded) and fact.logs_truncated
+                landed = (*landed, replace(flight, slot=fact.slot, is_cut=is_cut))[-LANDED_KEPT:]
+            state = _ends_moved(_settled(state, fact.signature), fact.signature, fact.slot)
             first_ns = state.first_spend_ns or (ts_ns if fact.fee_lamports else 0)
             return replace(state, lamports_spent=spent, first_spend_ns=first_ns, landed=landed)
         case e.TransactionExpired():
@@ -102,11 +103,22 @@ def _cancels_tried(state: AccountState, flight: InFlight) -> AccountState:
     )
 
 
+def _ends_moved(state: AccountState, signature: str, slot: int) -> AccountState:
+    """What a transaction closed before it was dropped can be undone until its second landing is final as well."""
+    if not any(over.signature == signature for over in state.retired.values()):
+        return state
+    retired = {
+        n: over.seen_over(slot, signature) if over.signature == signature else over for n, over in state.retired.items()
+    }
+    return replace(state, retired=retired)
+
+
 def _reverted(state: AccountState, fact: e.TransactionReverted) -> AccountState:
     """Its outcome is open again, and what it placed has no order id."""
     flight = next(f for f in state.landed if f.signature == fact.signature)
     return replace(
         state,
+        was_undone=True,
         reverted=(*state.reverted, flight),
         landed=tuple(f for f in state.landed if f is not flight),
         orphans={i: a for i, a in state.orphans.items() if a.signature != fact.signature},

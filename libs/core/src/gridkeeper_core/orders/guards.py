@@ -26,8 +26,7 @@ ORACLE_STALE_SLOTS = 120
 ORACLE_UNCERTAIN_PERCENT = 2
 
 FILL_PAUSED = 4
-SETTLE_PAUSED = 24
-"""Bits of a market's paused operations: 4 fills; 8 and 16 settling, with and without a position."""
+"""The bit of a market's paused operations that stops fills."""
 
 
 def account_guards(d: AccountDecision, item: AccountRead, rules: AccountRules) -> None:

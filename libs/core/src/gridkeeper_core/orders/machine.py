@@ -27,6 +27,7 @@ from gridkeeper_core.inputs import (
     TransactionSeen,
     TransactionVanished,
     Wake,
+    WalletRead,
     cause_of,
 )
 from gridkeeper_core.machine import Draft
@@ -41,6 +42,7 @@ from gridkeeper_core.orders.reading import account_read
 from gridkeeper_core.orders.restating import RESTATED, KnownPrices, input_fact
 from gridkeeper_core.orders.rules import AccountRules
 from gridkeeper_core.orders.state import AccountState
+from gridkeeper_core.orders.wallet import WalletState, fold_wallet, wallet_digest, wallet_read
 from gridkeeper_core.record import Recorded
 from gridkeeper_core.venue.records import Roll, Signed
 
@@ -59,13 +61,16 @@ _ELSEWHERE = frozenset((*_TX_FACTS, *_WALLET_FACTS))
 class ExecutionMachine:
     """All accounts of one shard. See `gridkeeper_core.machine.Machine`.
 
-    `sign` turns a roll into signed bytes, see `Signer`. `rules` are the settings of each account.
+    `sign` turns a roll into signed bytes, see `Signer`. `rules` are the settings of each account. Without `restates`
+    no input is restated: a backtest, which nobody decides again from its log, does without.
     """
 
-    def __init__(self, sign: Signer, rules: Mapping[str, AccountRules] | None = None) -> None:
+    def __init__(self, sign: Signer, rules: Mapping[str, AccountRules] | None = None, *, restates: bool = True) -> None:
         self._sign = sign
+        self._restates = restates
         self._rules = dict(rules or {})
         self._accounts: dict[str, AccountState] = {}
+        self._wallets: dict[str, WalletState] = {}
         self._specs: dict[str, MarketSpec] = {}
         self._prices = KnownPrices()
         self._booted: set[str] = set()
@@ -98,8 +103,8 @@ class ExecutionMachine:
             case EndpointMoved():
                 moved = e.EndpointChanged(endpoint=item.endpoint, state=item.state, detail=item.detail)
                 return self._decide(item.alias, item, lambda d: d.add(moved))
-            case MarketRead():
-                return self._market(item)
+            case MarketRead() | WalletRead():
+                return self._market(item) if isinstance(item, MarketRead) else self._wallet(item)
             case Wake():
                 return [draft for alias in self._accounts for draft in self._decide(alias, item, account.lapse)]
             case Command():
@@ -114,6 +119,8 @@ class ExecutionMachine:
             self._specs[event.fact.spec.symbol] = event.fact.spec
         elif kind in ("account", "tx"):
             self._fold(name, event.fact, event.ts_ns)
+        elif isinstance(event.fact, e.SolMoved | e.SolCounted):
+            self._wallets[name] = fold_wallet(self.wallet(name), event.fact)
         elif kind == "wallet":
             self._fold(event.fact.account, event.fact, event.ts_ns)
 
@@ -133,8 +140,9 @@ class ExecutionMachine:
         return min((at for at in lives if at is not None), default=None)
 
     def digests(self) -> dict[str, str]:
-        """One digest per account; it covers the account's `tx:` stream as well."""
-        return {stream("account", alias): _digest(state) for alias, state in self._accounts.items()}
+        """One digest per account, which covers its `tx:` stream as well, and one per wallet that was counted."""
+        accounts = {stream("account", alias): _digest(state) for alias, state in self._accounts.items()}
+        return accounts | {stream("wallet", key): wallet_digest(state) for key, state in self._wallets.items()}
 
     # ------------------------------------------------------------ views
 
@@ -147,6 +155,10 @@ class ExecutionMachine:
         if alias not in self._accounts:
             raise GridkeeperError("ACCOUNT_UNKNOWN", field="account", value=alias)
         return self._accounts[alias]
+
+    def wallet(self, signer: str) -> WalletState:
+        """What was recorded of a signer's SOL, which may be nothing yet."""
+        return self._wallets.get(signer, WalletState())
 
     def specs(self) -> dict[str, MarketSpec]:
         """The markets the venue was seen to have, by symbol."""
@@ -183,22 +195,22 @@ class ExecutionMachine:
                     unknown = e.GridRefused(grid_id=grid_id, code="ACCOUNT_UNKNOWN", detail=fact.config.account)
                     return self._drafts(fact.config.account, item, [unknown])
                 return self._decide(fact.config.account, item, lambda d: account.reserve(d, grid_id, fact))
+            case e.EditProposed():
+                return self._reserved(item, lambda d, grid_id: account.grow(d, grid_id, fact))
+            case e.SlotsNeeded():
+                return self._reserved(item, lambda d, grid_id: account.shrink(d, grid_id, fact))
+            case e.GridEdited():
+                return self._reserved(item, lambda d, grid_id: account.edited(d, grid_id, fact))
             case e.GridStopped() | e.GridRejected():
-                return self._release(item)
+                return self._reserved(item, _release)
             case _:
                 return []
 
-    def _release(self, item: EventSeen) -> list[Draft]:
+    def _reserved(self, item: EventSeen, act: Callable[[AccountDecision, str], None]) -> list[Draft]:
+        """Decide for the account that keeps order slots for the grid of an event."""
         grid_id = split_stream(item.event.stream)[1]
-        released = e.SlotsReleased(grid_id=grid_id)
-
-        def release(d: AccountDecision) -> None:
-            market = d.state.reservations[grid_id].market
-            d.add(released)
-            guards.release(d, market)
-
         holders = [alias for alias, state in self._accounts.items() if grid_id in state.reservations]
-        return [draft for alias in holders for draft in self._decide(alias, item, release)]
+        return [draft for alias in holders for draft in self._decide(alias, item, lambda d: act(d, grid_id))]
 
     def _market(self, item: MarketRead) -> list[Draft]:
         """What is new about a market, and what that means to the accounts that trade there."""
@@ -217,6 +229,13 @@ class ExecutionMachine:
             if any(r.market == spec.symbol for r in state.reservations.values()):
                 drafts += self._decide(alias, item, lambda d: guards.market_guards(d, item))
         return drafts
+
+    def _wallet(self, item: WalletRead) -> list[Draft]:
+        facts = wallet_read(self.wallet(item.signer), item)
+        for fact in facts:
+            self._wallets[item.signer] = fold_wallet(self.wallet(item.signer), fact)
+        name, cause = stream("wallet", item.signer), cause_of(item)
+        return [Draft(stream=name, ts_ns=item.now_ns, cause=cause, thread="", fact=fact) for fact in facts]
 
     def _command(self, item: Command) -> list[Draft]:
         alias = split_stream(item.target)[1]
@@ -252,7 +271,7 @@ class ExecutionMachine:
         act(d)
         decide.advance(d)
         self._accounts[alias] = d.state
-        return self._drafts(alias, item, [*self._met(d, item), *d.facts] if d.facts else d.facts)
+        return self._drafts(alias, item, [*self._met(d, item), *d.facts] if d.facts and self._restates else d.facts)
 
     def _met(self, d: AccountDecision, item: Input) -> Iterator[e.Fact]:
         """What a decision was made on."""
@@ -292,12 +311,18 @@ class ExecutionMachine:
         """When the account's first order's life is over; looked for again only when its orders changed."""
         known = self._lapses.get(state.alias)
         if known is None or known[0] is not state.attempts:
-            lives = [at for a in state.attempts.values() if (at := account.lapse_ns(a)) is not None]
+            lives = [at for a in state.attempts.values() if a.max_ts and (at := account.lapse_ns(a)) is not None]
             known = self._lapses[state.alias] = (state.attempts, min(lives, default=None))
         return known[1]
 
     def _live(self) -> Iterator[AccountState]:
         return (self._accounts[alias] for alias in self._booted if self._accounts[alias].phase == "live")
+
+
+def _release(d: AccountDecision, grid_id: str) -> None:
+    market = d.state.reservations[grid_id].market
+    d.add(e.SlotsReleased(grid_id=grid_id))
+    guards.release(d, market)
 
 
 def _cannot_sign(_roll: Roll) -> Signed | None:

@@ -13,6 +13,7 @@ from gridkeeper_core.venue.chain_position import apply_fee, apply_fill, apply_qu
 
 Books = tuple[dict[int, e.PositionState], int]
 """Positions by market index, and the deposit (1e-6)."""
+_UNSIGNED = (e.FillProven, e.InterestPaid)
 
 
 def key_of(move: Move) -> Key:
@@ -30,12 +31,27 @@ def key_of(move: Move) -> Key:
 
 def moved(state: AccountState, move: Move) -> AccountState:
     """The account after one more move. One that is told late is put where it belongs: rounding depends on the order."""
-    seen = state.seen.with_move(key_of(move), move)
-    if state.seen.newest_slot > move.slot:
+    newest = next(state.seen.newest_first(), None)
+    if newest is not None and _is_before(move, newest):
+        seen = _with_late(state.seen, move)
         positions, deposit_e6 = _sum((state.final_positions, state.final_deposit_e6), seen.values())
     else:
+        seen = state.seen.with_move(key_of(move), move)
         positions, deposit_e6 = _apply((state.positions, state.deposit_e6), move)
     return replace(state, positions=positions, deposit_e6=deposit_e6, seen=seen)
+
+
+def _with_late(seen: Seen, late: Move) -> Seen:
+    moves = list(seen.values())
+    place = next(at for at, move in enumerate(moves) if _is_before(late, move))
+    return Seen({key_of(move): move for move in (*moves[:place], late, *moves[place:])})
+
+
+def _is_before(one: Move, other: Move) -> bool:
+    """Whether the chain has it before the other: in an earlier slot, or earlier in the same transaction."""
+    if one.slot != other.slot or isinstance(one, _UNSIGNED) or isinstance(other, _UNSIGNED):
+        return one.slot < other.slot
+    return one.signature == other.signature and one.index < other.index
 
 
 def taken_back(state: AccountState, key: Key) -> AccountState:
@@ -58,7 +74,7 @@ def finalized(state: AccountState, cursor_slot: int) -> AccountState:
 
 
 def _sum(books: Books, moves: Iterable[Move]) -> Books:
-    for move in sorted(moves, key=lambda move: move.slot):
+    for move in moves:
         books = _apply(books, move)
     return books
 

@@ -43,9 +43,9 @@ def prove(state: AccountState, account: VenueAccount, specs: Iterable[MarketSpec
     held = {p.market_index: p for p in account.positions}
     for index in sorted({a.market_index for a in state.attempts.values()}):
         flat = flat_position("", index)
-        before, after = state.positions.get(index, flat), held.get(index, flat)
-        has_moved = _amounts(before) != _amounts(after)
-        sizes = _sizes(state, account, index, after.base_e9 - before.base_e9 if has_moved else None)
+        before, after = state.positions.get(index, flat), held.get(index)
+        moved_e9 = (after or flat).base_e9 - before.base_e9
+        sizes = _sizes(state, account, index, None if _agrees(before, after) else moved_e9)
         spec = by_index.get(index)
         if sizes is None or spec is None:
             return None
@@ -106,13 +106,16 @@ def _sizes_of_gone(gone: list[Attempt], moved_e9: int, position_e9: int) -> list
 
 
 def _with_money(
-    before: PositionState, after: PositionState, sizes: list[_Size], spec: MarketSpec
+    before: PositionState, after: PositionState | None, sizes: list[_Size], spec: MarketSpec
 ) -> list[ProvenEnd] | None:
     """Quote and fee of each fill, such that all of them together give the position as the venue has it."""
     filled = [size for size in sizes if size.base_e9]
     if not filled:
-        return [_end(size, 0, 0) for size in sizes] if _amounts(before) == _amounts(after) else None
-    money = _of_one(before, after, filled[0], spec) if len(filled) == 1 else _at_limit_prices(filled, spec)
+        return [_end(size, 0, 0) for size in sizes] if _agrees(before, after) else None
+    if len(filled) == 1 and after is not None:
+        money = _of_one(before, after, filled[0], spec)
+    else:
+        money = _at_limit_prices(filled, spec)
     if money is None:
         return None
     pairs = dict(zip((size.attempt.intent_id for size in filled), money, strict=True))
@@ -132,7 +135,7 @@ def _orders(filled: list[_Size]) -> Iterable[Sequence[_Size]]:
 
 
 def _comes_out(
-    before: PositionState, after: PositionState, filled: Iterable[_Size], pairs: dict[str, tuple[int, int]]
+    before: PositionState, after: PositionState | None, filled: Iterable[_Size], pairs: dict[str, tuple[int, int]]
 ) -> bool:
     position = before
     for size in filled:
@@ -140,7 +143,7 @@ def _comes_out(
         sign = _sign(size.attempt)
         position, _ = apply_fill(position, sign * size.base_e9, -sign * quote_e6)
         position = apply_fee(position, fee_e6)
-    return _amounts(position) == _amounts(after)
+    return _agrees(position, after)
 
 
 def _of_one(before: PositionState, after: PositionState, size: _Size, spec: MarketSpec) -> list[tuple[int, int]] | None:
@@ -182,6 +185,13 @@ def _is_plausible(size: _Size, quote_e6: int, fee_e6: int, spec: MarketSpec) -> 
 
 def _sign(attempt: Attempt) -> int:
     return 1 if attempt.side == "buy" else -1
+
+
+def _agrees(ours: PositionState, venue: PositionState | None) -> bool:
+    """Whether they say the same. A flat position that is settled is not shown any more, nor what else it counted."""
+    if venue is None:
+        return (ours.base_e9, ours.quote_asset_e6) == (0, 0)
+    return _amounts(ours) == _amounts(venue)
 
 
 def _amounts(position: PositionState) -> tuple[int, int, int, int]:

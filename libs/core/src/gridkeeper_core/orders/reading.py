@@ -134,7 +134,7 @@ def _note_difference(d: AccountDecision, item: AccountRead, found: tuple[e.Diffe
 
 
 def _agree(d: AccountDecision, item: AccountRead, *, is_first: bool) -> None:
-    is_due = d.now_ns - d.state.snapshot_ns >= SNAPSHOT_EVERY_NS
+    is_due = item.keeps or d.now_ns - d.state.snapshot_ns >= SNAPSHOT_EVERY_NS
     is_new = d.state.phase == "recovering" or d.state.differs
     if (is_due or is_new) and (interest := interest_e6(d.state, item.account, d.now_ns)):
         d.add(e.InterestPaid(quote_e6=interest, slot=item.account.slot))

@@ -30,6 +30,7 @@ def input_fact(item: Input, rules: AccountRules) -> e.Fact | None:
                 settle_above_e6=rules.settle_above_e6,
                 watches_sol=rules.watches_sol,
                 watches_clock=rules.watches_clock,
+                keeps=item.keeps,
             )
         case MarketRead():
             return e.MarketMet(

@@ -38,7 +38,7 @@ _NEWER_MAX = 64
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """Moves in the order in which they were taken; the `older` ones are copied only once in a while."""
+    """Moves in the order of the chain; the `older` ones are copied only once in a while."""
 
     older: dict[Key, Move] = {}
     newer: dict[Key, Move] = {}
@@ -51,7 +51,7 @@ class Seen(msgspec.Struct, frozen=True):
         return self.newer.get(key) or self.older.get(key)
 
     def with_move(self, key: Key, move: Move) -> Seen:
-        """A copy with one more; one that is known already is replaced where it stands."""
+        """A copy with one more at the end; one that is known already is replaced where it stands."""
         if key in self.older or len(self.newer) >= _NEWER_MAX:
             return Seen({**self.older, **self.newer, key: move})
         return Seen(self.older, {**self.newer, key: move})
@@ -64,8 +64,6 @@ class Seen(msgspec.Struct, frozen=True):
         """The moves, the oldest first."""
         return chain(self.older.values(), self.newer.values())
 
-    @property
-    def newest_slot(self) -> int:
-        """The slot of the move taken last; 0 where there is none."""
-        last = self.newer or self.older
-        return next(reversed(last.values())).slot if last else 0
+    def newest_first(self) -> Iterator[Move]:
+        """The moves, the newest first."""
+        return chain(reversed(self.newer.values()), reversed(self.older.values()))

@@ -23,6 +23,8 @@ SLOTS = 32
 """Open orders a Drift sub-account can hold (MAX_OPEN_ORDERS in the program's constants)."""
 USER_ORDER_IDS = 255
 """`user_order_id` is a u8 and 0 means none."""
+FILLED_BEFORE = "FILLED_BEFORE"
+"""Why an intent is not placed, or not left open, that an earlier attempt filled."""
 
 
 class QueuedWant(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +37,10 @@ class QueuedWant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InFlight(msgspec.Struct, frozen=True, kw_only=True):
-    """The one transaction whose outcome is open. Its bytes are sent until it landed or can never land."""
+    """The one transaction whose outcome is open. Its bytes are sent until it landed or can never land.
+
+    Once it landed, `slot` says where, and `is_cut` that its log may lack what it placed.
+    """
 
     signature: str
     bytes_base64: str
@@ -45,6 +50,7 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     foreign: tuple[int, ...] = ()
     purpose: str = "roll"
     slot: int = 0
+    is_cut: bool = False
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,11 +79,20 @@ class ForeignOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retired(msgspec.Struct, frozen=True, kw_only=True):
-    """A closed attempt whose end could still be undone, because the transaction of its end is not final."""
+    """A closed attempt whose end could still be undone, because the transaction of its end is not final.
+
+    Without `signature` it was read at `slot` that it is over, whatever ended it. `is_late`: it was filled after it was
+    recorded as over, and its grid may not have heard of that when it wanted the intent anew.
+    """
 
     attempt: Attempt
     signature: str
     slot: int
+    is_late: bool = False
+
+    def seen_over(self, slot: int, signature: str = "") -> Retired:
+        """The same, known to be over at a later slot as well."""
+        return self if slot <= self.slot else msgspec.structs.replace(self, slot=slot, signature=signature)
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +112,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     finality leaves out can be taken back. What happened up to `baseline_slot` is in the first snapshot (or in what a
     person adopted), what happened up to `proven_slot` is booked even where its records were lost. `retired`, by
     attempt, and `landed`, by signature, are what could still be undone; `reverted` is what was, and may land again.
+    `was_undone` says that something was since the last snapshot.
     """
 
     alias: str
@@ -110,6 +126,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     landed: tuple[InFlight, ...] = ()
     retired: dict[int, Retired] = {}
     orphans: dict[int, Attempt] = {}
+    was_undone: bool = False
     reservations: dict[str, Reservation] = {}
     limits: LimitsSet = LimitsSet()
     positions: dict[int, PositionState] = {}

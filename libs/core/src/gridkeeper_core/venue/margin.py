@@ -9,6 +9,7 @@ from gridkeeper_core.events import Side
 from gridkeeper_core.units import E9
 from gridkeeper_core.venue.chain_position import unrealized_pnl_e6
 from gridkeeper_core.venue.funding import unsettled_e6
+from gridkeeper_core.venue.records import NO_TRIGGER
 from gridkeeper_core.venue.state import Account, Market, Order, PerpPosition
 
 OPEN_ORDER_MARGIN_E6 = 10_000
@@ -19,12 +20,21 @@ MarginKind = Literal["initial", "fill", "maintenance"]
 
 def requirement_e6(account: Account, markets: Mapping[int, Market], kind: MarginKind) -> int:
     """The collateral the account must have for its positions and open orders."""
-    open_orders = account.open_orders
-    indexes = {order.market_index for order in open_orders} | account.positions.keys()
-    total = OPEN_ORDER_MARGIN_E6 * len(open_orders)
-    for index in indexes:
+    # One pass over the slots: this is asked at every transaction.
+    count, open_e9 = 0, dict.fromkeys(account.positions, (0, 0))
+    for order in account.slots:
+        if order.status != "open":
+            continue
+        count += 1
+        bids, asks = open_e9.get(order.market_index, (0, 0))
+        if not order.reduce_only and (order.triggered or order.trigger_e6 == NO_TRIGGER):
+            unfilled_e9 = order.size_e9 - order.filled_e9
+            bids, asks = (bids + unfilled_e9, asks) if order.side == "buy" else (bids, asks - unfilled_e9)
+        open_e9[order.market_index] = (bids, asks)
+    total = OPEN_ORDER_MARGIN_E6 * count
+    for index, (bids, asks) in open_e9.items():
         market = markets[index]
-        worst = worst_case_base_e9(account.position(index).base_e9, *open_bids_asks_e9(open_orders, index))
+        worst = worst_case_base_e9(account.position(index).base_e9, bids, asks)
         total += abs(worst) * market.oracle_e6 // E9 * _ratio_e4(market, kind) // _RATIO
     return total
 

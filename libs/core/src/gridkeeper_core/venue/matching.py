@@ -33,6 +33,7 @@ _NEVER_S = 2**62
 _RECORDS_PER_BATCH = 16  # what the chain's log limit of 10,000 bytes holds with room to spare
 _E4 = 10**4
 _WITH_VAMM = MarketOperation.FILL | MarketOperation.AMM_FILL
+_SECOND_OF_TWO = (PlacedRecord, LiquidationRecord)
 
 
 class Reach(NamedTuple):
@@ -158,21 +159,19 @@ class Round:
 
     def _hits(self) -> list[tuple[str, Order]]:
         """Resting orders the row reaches: nearest to the old price first, then the oldest."""
+        # How far a price must be on the right side of a level to fill there.
+        beyond_e6 = 1 if self._rules.model == "through" else 0
+        lowest_buy_e6, highest_sell_e6 = self._row.oracle_e6 + beyond_e6, self._row.oracle_e6 - beyond_e6
         found = [
             (name, order)
             for name in self.accounts
             for order in self._open(name)
-            if self._reaches(order) and not order.waits_for_trigger and not order.taking
+            if (order.price_e6 >= lowest_buy_e6 if order.side == "buy" else order.price_e6 <= highest_sell_e6)
+            and not order.has_lapsed(self._now_s)
+            and not order.waits_for_trigger
+            and not order.taking
         ]
-        return sorted(found, key=lambda hit: (_depth_e6(hit[1]), hit[1].sequence))
-
-    def _reaches(self, order: Order) -> bool:
-        beyond_e6 = order.price_e6 - self._row.oracle_e6
-        if order.side == "sell":
-            beyond_e6 = -beyond_e6
-        if beyond_e6 < 0 or (beyond_e6 == 0 and self._rules.model == "through"):
-            return False
-        return not order.has_lapsed(self._now_s)
+        return sorted(found, key=lambda hit: (_depth_e6(hit[1]), hit[1].sequence)) if len(found) > 1 else found
 
     def _available_e9(self) -> int | None:
         """How much of the row's trade reaches our orders; None = as much as there is."""
@@ -257,8 +256,9 @@ def numbered(records: Iterable[VenueRecord]) -> tuple[VenueRecord, ...]:
     found = []
     events = 0
     for record in records:
-        is_second = isinstance(record, PlacedRecord | LiquidationRecord)
-        found.append(msgspec.structs.replace(record, index=events + is_second))
+        is_second = isinstance(record, _SECOND_OF_TWO)
+        index = events + is_second
+        found.append(record if record.index == index else msgspec.structs.replace(record, index=index))
         events += 2 if is_second or isinstance(record, TriggerRecord) else 1
     return tuple(found)
 

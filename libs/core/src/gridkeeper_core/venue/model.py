@@ -108,45 +108,33 @@ class VenueModel:
         """
         mark = self.mark()
         try:
-            records = tuple(record for index in roll.settle_markets for record in self.settle_pnl(account, index))
+            records = [record for index in roll.settle_markets for record in self.settle_pnl(account, index)]
             if roll.cancel_order_ids:
-                records += self.cancel(account, roll.cancel_order_ids)
+                records += self._cancel(account, roll.cancel_order_ids)
             if len(roll.places) == 1 and roll.places[0].immediate_or_cancel:
                 return numbered((*records, *self.place_and_take(account, roll.places[0])))
-            return numbered((*records, *self.place(account, roll.places)))
+            return numbered((*records, *self._place_resting(account, roll.places)))
         except VenueError:
             self.rewind(mark)
             raise
 
     def place(self, account: str, orders: Iterable[PlaceOrder]) -> tuple[VenueRecord, ...]:
         """Places a batch of orders; refuses all of them if one is refused or the margin does not suffice at the end."""
-        wanted = tuple(orders)
-        if any(order.immediate_or_cancel for order in wanted):
-            raise VenueError(VenueCode.INVALID_ORDER_IOC, "only place-and-take can be immediate-or-cancel")
-        return self._place(account, wanted)[0]
+        return numbered(self._place_resting(account, tuple(orders)))
 
     def place_and_take(self, account: str, order: PlaceOrder) -> tuple[VenueRecord, ...]:
         """Places one order and fills it with the vAMM at once, as far as its limit price allows."""
         mark = self.mark()
         try:
             records, placed = self._place(account, (order,))
-            return numbered((*records, *self._take(account, placed))) if placed is not None else records
+            return numbered((*records, *self._take(account, placed)) if placed is not None else records)
         except VenueError:
             self.rewind(mark)
             raise
 
     def cancel(self, account: str, order_ids: Iterable[int]) -> tuple[VenueRecord, ...]:
         """Cancels orders by id; an id that is not open is passed over, as the program does."""
-        self._check_running()
-        held = self._accounts[account]
-        records: list[VenueRecord] = []
-        for order_id in order_ids:
-            order = held.order(order_id)
-            if order is not None and order.is_open:
-                held, record = cancel(held, order, BY_OWNER)
-                records.append(record)
-        self._keep(account, held)
-        return numbered(records)
+        return numbered(self._cancel(account, order_ids))
 
     def cancel_by_user_order_id(self, account: str, user_order_id: int) -> tuple[VenueRecord, ...]:
         """Cancels the first slot with this id, whatever its status: a closed one raises VenueError 6062."""
@@ -313,6 +301,24 @@ class VenueModel:
 
     # ------------------------------------------------------------ inside
 
+    def _cancel(self, account: str, order_ids: Iterable[int]) -> list[VenueRecord]:
+        self._check_running()
+        held = self._accounts[account]
+        records: list[VenueRecord] = []
+        for order_id in order_ids:
+            order = held.order(order_id)
+            if order is not None and order.is_open:
+                held, record = cancel(held, order, BY_OWNER)
+                records.append(record)
+        self._keep(account, held)
+        return records
+
+    def _place_resting(self, account: str, orders: tuple[PlaceOrder, ...]) -> tuple[VenueRecord, ...]:
+        for order in orders:
+            if order.immediate_or_cancel:
+                raise VenueError(VenueCode.INVALID_ORDER_IOC, "only place-and-take can be immediate-or-cancel")
+        return self._place(account, orders)[0]
+
     def _place(self, account: str, orders: tuple[PlaceOrder, ...]) -> tuple[tuple[VenueRecord, ...], Order | None]:
         self._check_running()
         placed = place(self._accounts[account], self._markets, orders, self.now_ns, self._next_sequence)
@@ -320,7 +326,7 @@ class VenueModel:
             check_margin(placed, self._markets)
         self._next_sequence += len(orders)
         self._keep(account, placed.account)
-        return numbered(placed.records), placed.last
+        return placed.records, placed.last
 
     def _take(self, account: str, order: Order) -> list[VenueRecord]:
         market = self._markets[order.market_index]

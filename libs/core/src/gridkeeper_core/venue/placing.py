@@ -165,7 +165,8 @@ def _is_valid(order: Order, market: Market, wanted: PlaceOrder) -> bool:
     if order.order_type != "limit":
         raise VenueError(VenueCode.INVALID_ORDER_POST_ONLY)
     # The program asks the vAMM, which has no say while its fills are paused.
-    if market.spec.paused_operations & MarketOperation.AMM_FILL or not market.crosses(order.side, order.price_e6):
+    paused = market.spec.paused_operations
+    if (paused and paused & MarketOperation.AMM_FILL) or not market.crosses(order.side, order.price_e6):
         return True
     if wanted.post_only == "try":
         return False

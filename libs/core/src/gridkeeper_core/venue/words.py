@@ -9,6 +9,8 @@ import msgspec
 Side = Literal["buy", "sell"]
 PostOnly = Literal["must", "try", "none"]
 OrderType = Literal["limit", "market", "trigger_market", "trigger_limit"]
+SolKind = Literal["fee", "rent_paid", "rent_returned", "transfer_in", "transfer_out", "airdrop", "program"]
+"""What moved the SOL of a wallet besides fees; "program": whatever else the programs of a transaction did."""
 
 
 class PositionState(msgspec.Struct, frozen=True, kw_only=True):

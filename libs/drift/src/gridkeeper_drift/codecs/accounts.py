@@ -12,6 +12,8 @@ from solders.pubkey import Pubkey
 
 from gridkeeper_core.events import OrderType, PositionState
 from gridkeeper_core.market import MarketSpec, MarketStatus
+from gridkeeper_core.requests import FundingView
+from gridkeeper_core.units import E6, NS_PER_S
 from gridkeeper_core.venue.records import VenueAccount, VenueOrder
 from gridkeeper_drift.codecs.addresses import QUOTE_SPOT_MARKET
 from gridkeeper_drift.codecs.idl import CodecError, accounts
@@ -28,6 +30,7 @@ VENUE = "drift"
 _QUOTE_DECIMALS = 6
 _EXCHANGE_ALL_PAUSED = 0xFF
 _PERP_MARKET_TYPE = 1
+_S_PER_HOUR = 3600
 _TRIGGERED = (2, 3)
 _ORDER_TYPES: tuple[OrderType, ...] = ("market", "limit", "trigger_market", "trigger_limit", "market")
 """By their number; the last is the oracle auction order, which fills like a market order."""
@@ -82,6 +85,20 @@ def market_spec(
         taker_fee_e5=taker_e5,
         paused_operations=market["paused_operations"],
         oracle=str(amm["oracle"]),
+    )
+
+
+def funding_of(market: Mapping[str, Any], oracle_e6: int) -> FundingView | None:
+    """The rate the program set last, per hour and against a price; None where it never set one.
+
+    state/perp_market.rs `last_funding_rate`: 1e-9 quote per base for one `funding_period`, longs pay where positive.
+    """
+    amm = market["amm"]
+    if not amm["last_funding_rate_ts"] or not amm["funding_period"] or not oracle_e6:
+        return None
+    paid_e9 = amm["last_funding_rate"] * E6 * _S_PER_HOUR // (oracle_e6 * amm["funding_period"])
+    return FundingView(
+        market=market_symbol(market), paid_hour_e9=paid_e9, at_ns=amm["last_funding_rate_ts"] * NS_PER_S
     )
 
 

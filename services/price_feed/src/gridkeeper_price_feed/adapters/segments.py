@@ -15,6 +15,7 @@ import msgspec
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.events import PriceSegmentClosed
 from gridkeeper_core.prices.price import DECODER, ENCODER, Price
+from gridkeeper_core.prices.segment import segment_prices
 from gridkeeper_core.units import NS_PER_S
 from gridkeeper_runtime.files import sync_directory
 
@@ -132,15 +133,10 @@ class SegmentFiles:
         )
 
 
-def read_segment(path: Path) -> list[Price]:
-    """The prices in a closed file. Raises GridkeeperError BAD_DATA when it is damaged."""
-    return _read_closed(path)
-
-
 def _read_closed(path: Path) -> list[Price]:
     try:
-        return _decoded(gzip.decompress(path.read_bytes()), path)
-    except (OSError, EOFError) as error:
+        return segment_prices(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise GridkeeperError("BAD_DATA", field=str(path), detail=str(error)) from error
 
 

@@ -1,0 +1,106 @@
+"""Reads what changed the SOL of one wallet: its finalized balance, and every finalized transaction up to it.
+
+Only what is final is told, so nothing has ever to be taken back. Transactions that a log walker has read already are
+remembered from there: a wallet that pays for orders only costs two requests for each reading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import NamedTuple
+
+from solders.pubkey import Pubkey
+
+from gridkeeper_core.venue.wallet import SolMove, sol_move
+from gridkeeper_drift.rpc import PAGE, RpcClient, SignatureSeen, TransactionRead, ask_until_known
+
+SANDBOX_FAUCET = "ADiGUTbEErDc7hPahoUxWnYZtM4d9D2nuBR6qV4ZgLLB"
+"""Who pays airdrops on the sandbox. On public test clusters an airdrop cannot be told from a transfer."""
+_FAUCETS = frozenset({SANDBOX_FAUCET})
+_AT_ONCE = 8
+_ATTEMPTS = 6
+_WAIT_S = 0.25
+MOVES_MAX = 500
+_REMEMBERED_MAX = 4096
+
+
+class WalletReading(NamedTuple):
+    """Lamports at a slot, the transactions since the cursor that was given, oldest first, and the new cursor."""
+
+    lamports: int
+    slot: int
+    cursor: str
+    moves: tuple[SolMove, ...]
+
+
+class WalletWalker:
+    """The one reader of a wallet's SOL."""
+
+    def __init__(self, rpc: RpcClient, wallet: Pubkey) -> None:
+        self._rpc = rpc
+        self._wallet = str(wallet)
+        self._remembered: OrderedDict[tuple[str, int], SolMove] = OrderedDict()
+
+    def remember(self, seen: SignatureSeen, transaction: TransactionRead) -> None:
+        """A transaction that was read for another reason, and may be of this wallet."""
+        if any(balance.key == self._wallet for balance in transaction.balances):
+            self._remembered[seen.signature, transaction.slot] = self._move(seen.signature, transaction)
+            if len(self._remembered) > _REMEMBERED_MAX:
+                self._remembered.popitem(last=False)
+
+    async def first(self) -> WalletReading:
+        """The balance now, and where the next reading begins."""
+        slot, lamports = await self._rpc.finalized_balance(self._wallet)
+        page = await self._rpc.signatures_for(self._wallet)
+        cursor = next((seen.signature for seen in page if seen.finalized and seen.slot <= slot), "")
+        return WalletReading(lamports, slot, cursor, ())
+
+    async def read(self, cursor: str) -> WalletReading:
+        """Everything since `cursor`, or nothing at all: what cannot be finished raises RpcUnreachableError.
+
+        Where very much happened, the reading ends earlier, at the balance after the last transaction it holds.
+        """
+        slot, lamports = await self._rpc.finalized_balance(self._wallet)
+        listed = [seen for seen in await self._listed(cursor) if seen.finalized and seen.slot <= slot]
+        taken = listed[:MOVES_MAX]
+        moves: list[SolMove] = []
+        for start in range(0, len(taken), _AT_ONCE):
+            moves += await asyncio.gather(*(self._read(seen) for seen in taken[start : start + _AT_ONCE]))
+        for seen in taken:
+            self._remembered.pop((seen.signature, seen.slot), None)
+        if len(taken) < len(listed):
+            slot, lamports = moves[-1].slot, moves[-1].after_lamports
+        changed = tuple(move for move in moves if move.before_lamports != move.after_lamports or move.fee_lamports)
+        return WalletReading(lamports, slot, taken[-1].signature if taken else cursor, changed)
+
+    async def _listed(self, cursor: str) -> list[SignatureSeen]:
+        """Signatures after the cursor, oldest first, each once."""
+        newest_first: dict[str, SignatureSeen] = {}
+        before = ""
+        while True:
+            page = await self._rpc.signatures_for(self._wallet, until=cursor, before=before)
+            newest_first.update((seen.signature, seen) for seen in page)
+            if len(page) < PAGE:
+                return list(reversed(newest_first.values()))
+            before = page[-1].signature
+
+    async def _read(self, seen: SignatureSeen) -> SolMove:
+        known = self._remembered.get((seen.signature, seen.slot))
+        if known is not None:
+            return known
+        found = await ask_until_known(self._rpc, seen.signature, attempts=_ATTEMPTS, wait_s=_WAIT_S)
+        return self._move(seen.signature, found)
+
+    def _move(self, signature: str, transaction: TransactionRead) -> SolMove:
+        return sol_move(
+            self._wallet,
+            transaction.balances,
+            transaction.programs,
+            fee_payer=transaction.fee_payer,
+            fee_lamports=transaction.fee_lamports,
+            signatures=transaction.signatures,
+            signature=signature,
+            slot=transaction.slot,
+            faucets=_FAUCETS,
+        )
