@@ -100,8 +100,8 @@ test-containers: .venv/.develop ## Build the images, run the demo with podman-co
 	$(PYTEST) -n 0 tests/containers $(ARGS)
 
 .PHONY: bench
-bench: .venv/.runtime ## Measure, and print the numbers with the machine they were taken on
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; .venv/bin/python "$$file" $(ARGS) || exit 1; done
+bench: .venv/.runtime ## Measure everything, and write benchmarks/RESULTS.md (ARGS=--peer PYTHON: beside a peer)
+	@.venv/bin/python benchmarks/bench_all.py $(ARGS)
 
 #== Other
 

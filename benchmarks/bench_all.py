@@ -17,6 +17,7 @@ PARTS = (
     "audit_speed",
     "startup_memory",
     "bench_lab",
+    "bench_simulator",
     "bench_grid_decide",
     "bench_chain",
 )
@@ -35,11 +36,15 @@ ratios. No test depends on them.
 
 
 def main() -> None:
+    """`bench_all.py [--peer PYTHON]`: the option is for the part that compares with another program."""
     # Before the first part, which loads the machine itself.
     sections = [_header()]
     for part in PARTS:
         print(f"== {part}", flush=True)
-        ran = subprocess.run([sys.executable, HERE / f"{part}.py"], stdout=subprocess.PIPE, text=True, check=False)
+        words = sys.argv[1:] if part == "bench_lab" else []
+        ran = subprocess.run(
+            [sys.executable, HERE / f"{part}.py", *words], stdout=subprocess.PIPE, text=True, check=False
+        )
         if ran.returncode != 0:
             sys.exit(f"{part} failed:\n{ran.stdout}")
         print(ran.stdout, flush=True)

@@ -22,9 +22,9 @@ from gridkeeper_core.record import GENESIS, Recorded
 from gridkeeper_core.units import E6, E9, NS_PER_S
 
 LEVELS = (10, 100, 1_000)
-ROUNDS = 5
-TICKS, DECISIONS = 20_000, 400
-ROLLED = 8
+ROUNDS = 9
+TICKS, DECISIONS = 5_000, 200
+START_LIVE, FEW_LIVE = 28, 4
 START_NS = 1_767_225_600 * NS_PER_S
 SPEC = MarketSpec(
     symbol="SOL-PERP",
@@ -40,36 +40,57 @@ SPEC = MarketSpec(
 )
 
 ABOUT = """
-One neutral grid, arithmetic levels 0.50 apart, 28 live orders, the price in its middle. *Tick*: a price that reaches no
-level, through the whole strategy machine. *Fill*: the fill of the nearest buy and all that follows from it, as facts
-folded into the state. *Roll*: eight sells were filled and the window follows: eight orders go, sixteen come. *Bare
-loop*: the same calls of a function that does nothing. Best of five runs.
+One neutral grid, arithmetic levels 0.50 apart, the price in its middle; nanoseconds of processor time, best of nine
+rounds in which the sizes take turns, so that a load on the machine falls on all alike. *Bare loop*: the same calls of a
+function that does nothing. *Tick*: a price that reaches no level, through the whole strategy machine. *Fill*: the fill
+of the nearest buy and all that follows from it, as facts folded into the state, with 28 live orders (with ten levels:
+nine). *Roll*: a quarter of the live orders, all of them sells, was filled and the window follows: as many buys go and
+twice as many orders come. Ten levels have a window of 4 only.
 """
+COLUMNS = ("levels", "bare loop", "tick", "fill", "roll of 4 live orders", "roll of 28 live orders")
+
+Act = Callable[[int], object]
 
 
 def main() -> None:
-    rows = []
-    for count in LEVELS:
-        config = _config(count)
-        state = _opened(config)
-        bare = _ns(lambda _: None, TICKS)
-        tick, fill = _ns(_ticks(config), TICKS), _ns(_fill(state), DECISIONS)
-        roll = f"{_ns(_roll(state), DECISIONS):,.0f}" if count > config.live_orders + 1 else "all are live"
-        rows.append((f"{count:,}", f"{bare:,.0f}", f"{tick:,.0f}", f"{fill:,.0f}", roll))
-    print_section("A decision of a grid: nanoseconds", ABOUT, ("levels", "bare loop", "tick", "fill", "roll"), rows)
-
-
-def _ns(act: Callable[[int], object], count: int) -> float:
-    best = float("inf")
+    acts = {count: _acts(count) for count in LEVELS}
+    best = {(count, name): float("inf") for count in LEVELS for name in acts[count]}
     for _ in range(ROUNDS):
-        began_ns = time.perf_counter_ns()
-        for index in range(count):
-            act(index)
-        best = min(best, (time.perf_counter_ns() - began_ns) / count)
-    return best
+        for count, name in best:
+            act, calls = acts[count][name]
+            best[count, name] = min(best[count, name], _ns(act, calls))
+    names = list(acts[LEVELS[-1]])
+    rows = [
+        (f"{count:,}", *(f"{best[count, name]:,.0f}" if (count, name) in best else "all are live" for name in names))
+        for count in LEVELS
+    ]
+    grown = [f"{best[LEVELS[-1], name] / best[LEVELS[1], name]:.2f}" for name in names]
+    rows.append((f"{LEVELS[-1]:,} against {LEVELS[1]}", *grown))
+    print_section("A decision of a grid: nanoseconds", ABOUT, COLUMNS, rows)
 
 
-def _config(levels: int) -> GridConfig:
+def _acts(count: int) -> dict[str, tuple[Act, int]]:
+    """What is measured of a grid of so many levels, and how often per round."""
+    state = _opened(_config(count, START_LIVE))
+    acts: dict[str, tuple[Act, int]] = {
+        "bare loop": (lambda _: None, TICKS),
+        "tick": (_ticks(state.config), TICKS),
+        "fill": (_fill(state), DECISIONS),
+        "roll of 4": (_roll(_opened(_config(count, FEW_LIVE))), DECISIONS),
+    }
+    if count > START_LIVE + 1:
+        acts["roll of 28"] = (_roll(state), DECISIONS)
+    return acts
+
+
+def _ns(act: Act, calls: int) -> float:
+    began_ns = time.process_time_ns()
+    for index in range(calls):
+        act(index)
+    return (time.process_time_ns() - began_ns) / calls
+
+
+def _config(levels: int, live_orders: int) -> GridConfig:
     lower_e6 = 1_000 * E6
     return GridConfig(
         grid_id="bench",
@@ -79,6 +100,7 @@ def _config(levels: int) -> GridConfig:
         intervals=levels - 1,
         spacing="arithmetic",
         size_base_e9=E9,
+        live_orders=live_orders,
         order_life_ns=0,
         roll_interval_ns=0,
         risk_enabled=False,
@@ -116,7 +138,7 @@ def _opened(config: GridConfig) -> GridState:
     return d.state
 
 
-def _ticks(config: GridConfig) -> Callable[[int], object]:
+def _ticks(config: GridConfig) -> Act:
     machine = StrategyMachine()
     machine.restore(_recorded("grid:bench", _proposed(config)))
     machine.accept(PriceTick(now_ns=START_NS, price=_price(1, _middle_e6(config))))
@@ -130,7 +152,7 @@ def _recorded(stream: str, fact: e.Fact) -> Recorded:
     return Recorded(stream=stream, version=1, ts_ns=START_NS, cause="", thread="", prev=GENESIS, fact=fact)
 
 
-def _fill(state: GridState) -> Callable[[int], object]:
+def _fill(state: GridState) -> Act:
     price = _price(2, _middle_e6(state.config))
     order = max((o for o in state.orders.values() if o.side == "buy"), key=lambda o: o.price_e6)
     fact = _filled(order)
@@ -143,8 +165,9 @@ def _fill(state: GridState) -> Callable[[int], object]:
     return act
 
 
-def _roll(state: GridState) -> Callable[[int], object]:
-    nearest = sorted((o for o in state.orders.values() if o.side == "sell"), key=lambda o: o.price_e6)[:ROLLED]
+def _roll(state: GridState) -> Act:
+    rolled = state.config.live_orders // 4
+    nearest = sorted((o for o in state.orders.values() if o.side == "sell"), key=lambda o: o.price_e6)[:rolled]
     price = _price(2, nearest[-1].price_e6 + E6 // 10)
     before = Decision(state, price, START_NS)
     for order in nearest:
@@ -155,7 +178,7 @@ def _roll(state: GridState) -> Callable[[int], object]:
         decide.settle(d)
         change = d.facts[-1]
         assert isinstance(change, e.OrdersWanted)
-        assert (len(change.unwanted), len(change.wanted)) == (ROLLED, 2 * ROLLED)
+        assert (len(change.unwanted), len(change.wanted)) == (rolled, 2 * rolled)
 
     return act
 

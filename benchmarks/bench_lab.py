@@ -1,4 +1,8 @@
-"""Measures the lab: ticks per second and per fill, whole processes, many grids, many levels, a year of minutes."""
+"""Measures the lab: ticks per second and per fill, whole processes, many grids, many levels, a year of minutes.
+
+`python bench_lab.py [--peer PYTHON]`: with an interpreter that has NautilusTrader, its Rust engine runs the same grid
+on the same ticks in turn with the lab.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -16,7 +20,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from generated_ticks import COUNT, GRID, SPEC, START_NS, tape_of
+from generated_ticks import COUNT, E6_PER_CENT, E9_PER_LOT, GRID, SPEC, START_NS, tape_of
 from section import print_section, rate
 
 from gridkeeper_core.grid.config import GridConfig
@@ -28,17 +32,15 @@ from gridkeeper_lab.crossing import Crossings
 from gridkeeper_lab.outcome import outcome_of
 
 ROUNDS = 5
-TICKS = {"calm": COUNT, "std": COUNT, "dense": 20_000}
+PLAIN_ROUNDS = 1
+TICKS = {"calm": COUNT, "std": COUNT, "dense": 100_000}
 PLAIN_TICKS = {"calm": 100_000, "std": 100_000, "dense": 5_000}
 EXPECTED = ("std", 3434, 6894, 3428, "ae098db9092f864a")
 """Of programs that have nothing in common with this one but the rules; the hash's first 16 digits."""
-PEERS = {
-    "NautilusTrader, Rust engine": (989_000, 524_000, 43_000),
-    "hftbacktest (numba)": (11_300_000, 10_500_000, 6_000_000),
-}
-"""Ticks per second that others reached with the same fills on a machine of this kind (calm, std, dense)."""
+PEER = Path(__file__).parent / "peers" / "grid_on_nautilus.py"
 GRIDS = (1, 10, 100, 1_000)
 LEVELS = (10, 100, 1_000)
+LIVE_ORDERS = (8, 16, 32)
 MINUTES_PER_YEAR = 525_600
 
 ABOUT = """
@@ -46,6 +48,11 @@ One neutral grid of 100 cells, 32 live orders, on generated trades (seed 2026010
 every 300 ticks or so, `dense` every ten. Strategy, execution, ledger and the venue model see every tick that may lead
 to something; every decision and every fill becomes events, kept in memory. *Skipping* passes over the others by a
 search over the prices, *plain* looks at each. Each run is a process of its own; the tape is in memory before it.
+"""
+ABOUT_PEER = """
+The same ticks and the same grid on NautilusTrader's Rust engine with a strategy in Python, its risk checks and its log
+off, in turn with the lab, each run a process of its own, trades made before the clock starts. Fills are compared by
+their hash. Ratios are of each pair. It matches orders and keeps positions; it writes no record that can be replayed.
 """
 ABOUT_PROCESS = """
 `gridkeeper backtest` with `--json` on the million trades as Parquet: start, imports, reading, running, answering.
@@ -55,7 +62,8 @@ The calm tape, one process. One grid trades it; the others lie where the price n
 time. *Rows* counts each tick once for each grid that was taken over it.
 """
 ABOUT_LEVELS = """
-The same trades through grids from 100 to 200 with more and more levels: what a fill costs must not grow with them.
+The same trades through grids from 100 to 200 with more and more levels, and with more and more live orders: what a
+fill costs must not grow with them.
 """
 ABOUT_YEAR = """
 A year of one-minute candles (2,102,400 points of a generated walk), a grid of 20 cells, funding none; the ledger marks
@@ -68,34 +76,65 @@ class Measured(msgspec.Struct, frozen=True):
 
     seconds: float
     fills: int
-    events: int
     sha256: str
 
 
 def main() -> None:
-    if len(sys.argv) > 1:
-        measured = _measure(sys.argv[1], "plain" if "plain" in sys.argv else "skipping")
-        print(msgspec.json.encode(measured).decode())
+    """Measures everything, or (with the name of an engine and a tape) one run."""
+    if len(sys.argv) == 4:
+        print(msgspec.json.encode(_measure(sys.argv[1], sys.argv[2], Path(sys.argv[3]))).decode())
         return
-    _ticks_section()
+    peer = sys.argv[2] if len(sys.argv) == 3 and sys.argv[1] == "--peer" else ""
+    with tempfile.TemporaryDirectory() as folder:
+        _ticks_sections(Path(folder), peer)
     _process_section()
     _grids_section()
     _levels_section()
     _year_section()
 
 
-def _ticks_section() -> None:
-    rows = []
-    for place, regime in enumerate(TICKS):
-        for engine in ("skipping", "plain"):
-            runs = [_fresh_process(regime, engine) for _ in range(ROUNDS if engine == "skipping" else 1)]
-            seconds = [each.seconds for each in runs]
-            count = (TICKS if engine == "skipping" else PLAIN_TICKS)[regime]
-            per_fill_us = f"{median(seconds) / max(runs[0].fills, 1) * 1e6:,.0f}"
-            ratios = [f"{count / median(seconds) / theirs[place]:.2f}" for theirs in PEERS.values()]
-            rows.append((regime, engine, f"{count:,}", rate(count, seconds), str(runs[0].fills), per_fill_us, *ratios))
+def _ticks_sections(folder: Path, peer: str) -> None:
+    """In turn: the lab, the peer, the lab, the peer …"""
+    peer_works = (
+        bool(peer) and subprocess.run([peer, PEER, "--check"], capture_output=True, check=False).returncode == 0
+    )
+    if peer and not peer_works:
+        print(f"{peer} has no NautilusTrader: the lab is measured alone.", file=sys.stderr)
+    rows, peer_rows = [], []
+    for regime, count in TICKS.items():
+        tape = _written(folder, regime, count)
+        ours, theirs = [], []
+        for _ in range(ROUNDS):
+            ours.append(_fresh_process(regime, "skipping", tape))
+            theirs += [_peer_process(peer, tape)] if peer_works else []
+        plain_tape = _written(folder, regime, PLAIN_TICKS[regime])
+        plain = [_fresh_process(regime, "plain", plain_tape) for _ in range(PLAIN_ROUNDS)]
+        rows += [_row(regime, "skipping", count, ours), _row(regime, "plain", PLAIN_TICKS[regime], plain)]
+        peer_rows += [_peer_row(regime, count, ours, theirs)] if theirs else []
     columns = ("prices", "engine", "ticks", "ticks/s (worst to best)", "fills", "µs per fill, all in")
-    print_section("The lab: ticks per second", ABOUT, (*columns, *(f"times {name}" for name in PEERS)), rows)
+    print_section("The lab: ticks per second", ABOUT, columns, rows)
+    if peer_rows:
+        columns = ("prices", "ticks", "lab, ticks/s", "NautilusTrader, ticks/s", "times (worst to best)", "fills")
+        print_section("The lab beside NautilusTrader", ABOUT_PEER, columns, peer_rows)
+
+
+def _runs(peer: str) -> bool:
+    return subprocess.run([peer, PEER, "--check"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def _row(regime: str, engine: str, count: int, runs: list[Measured]) -> tuple[str, ...]:
+    seconds = [each.seconds for each in runs]
+    per_fill_us = f"{median(seconds) / max(runs[0].fills, 1) * 1e6:,.0f}"
+    return (regime, engine, f"{count:,}", rate(count, seconds), f"{runs[0].fills:,}", per_fill_us)
+
+
+def _peer_row(regime: str, count: int, ours: list[Measured], theirs: list[Measured]) -> tuple[str, ...]:
+    if {each.sha256 for each in ours} != {each.sha256 for each in theirs}:
+        sys.exit(f"{regime}: the peer's fills are others than the lab's.")
+    ratios = [their.seconds / our.seconds for our, their in zip(ours, theirs, strict=True)]
+    times = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    rates = [rate(count, [each.seconds for each in runs]) for runs in (ours, theirs)]
+    return (regime, f"{count:,}", *rates, times, f"{ours[0].fills:,}, the same")
 
 
 def _process_section() -> None:
@@ -137,15 +176,18 @@ def _grids_section() -> None:
 
 def _levels_section() -> None:
     tape = tape_of("std", 200_000)
+    shapes = [(count, min(count - 2, 32)) for count in LEVELS] + [(101, live) for live in LIVE_ORDERS]
     rows = []
-    for count in LEVELS:
-        grid = msgspec.structs.replace(GRID, grid_id="levels", intervals=count - 1, live_orders=min(count - 2, 32))
+    for count, live in shapes:
+        grid = msgspec.structs.replace(GRID, grid_id="levels", intervals=count - 1, live_orders=live)
         began_s = time.perf_counter()
         ran = _run(grid, tape)
         seconds = time.perf_counter() - began_s
         fills = outcome_of(ran).fills
-        rows.append((f"{count:,}", f"{fills:,}", f"{len(tape) / seconds:,.0f}", f"{seconds / fills * 1e6:,.0f}"))
-    print_section("The lab: many levels", ABOUT_LEVELS, ("levels", "fills", "ticks/s", "µs per fill"), rows)
+        per_fill_us = f"{seconds / fills * 1e6:,.0f}"
+        rows.append((f"{count:,}", str(live), f"{fills:,}", f"{len(tape) / seconds:,.0f}", per_fill_us))
+    columns = ("levels", "live orders", "fills", "ticks/s", "µs per fill")
+    print_section("The lab: many levels, many live orders", ABOUT_LEVELS, columns, rows)
 
 
 def _year_section() -> None:
@@ -178,16 +220,23 @@ def _year_section() -> None:
     print_section("The lab: a year of minutes", ABOUT_YEAR, ("grid", "time", "fills", "events"), rows)
 
 
-def _measure(regime: str, engine: Engine) -> Measured:
-    tape = tape_of(regime, (TICKS if engine == "skipping" else PLAIN_TICKS)[regime])
+def _measure(regime: str, engine: str, file: Path) -> Measured:
+    with np.load(file) as columns:
+        tape = Columns(
+            columns["ts_ns"],
+            columns["cents"] * E6_PER_CENT,
+            columns["lots"] * E9_PER_LOT,
+            columns["side"],
+            np.broadcast_to(np.int64(0), len(columns["ts_ns"])),
+        )
     began_s = time.perf_counter()
-    ran = _run(GRID, tape, engine=engine)
+    ran = _run(GRID, tape, engine="plain" if engine == "plain" else "skipping")
     seconds = time.perf_counter() - began_s
     outcome = outcome_of(ran)
     found = (regime, outcome.fills, outcome.placed, outcome.cancelled, outcome.fills_sha256[:16])
     if regime == EXPECTED[0] and len(tape) == COUNT and found != EXPECTED:
         sys.exit(f"The grid traded {found}, expected {EXPECTED}.")
-    return Measured(seconds, outcome.fills, len(ran.events()), outcome.fills_sha256)
+    return Measured(seconds, outcome.fills, outcome.fills_sha256)
 
 
 def _run(grid: GridConfig, tape: Columns, crossings: Crossings | None = None, engine: Engine = "skipping") -> Run:
@@ -206,11 +255,27 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began_s
 
 
-def _fresh_process(regime: str, engine: str) -> Measured:
-    ran = subprocess.run([sys.executable, __file__, regime, engine], capture_output=True, text=True, check=False)
+def _written(folder: Path, regime: str, count: int) -> Path:
+    """The tape as a file that the lab and a peer can read."""
+    tape, file = tape_of(regime, count), folder / f"{regime}-{count}.npz"
+    cents, lots = tape.price_e6 // E6_PER_CENT, tape.size_e9 // E9_PER_LOT
+    np.savez(file, ts_ns=tape.ts_ns, cents=cents, lots=lots, side=tape.side)
+    return file
+
+
+def _fresh_process(regime: str, engine: str, tape: Path) -> Measured:
+    return _measured([sys.executable, __file__, regime, engine, tape])
+
+
+def _peer_process(python: str, tape: Path) -> Measured:
+    return _measured([python, PEER, tape])
+
+
+def _measured(words: Sequence[str | Path]) -> Measured:
+    ran = subprocess.run(words, capture_output=True, text=True, check=False)
     if ran.returncode != 0:
         sys.exit(ran.stderr or ran.stdout)
-    return msgspec.json.decode(ran.stdout, type=Measured)
+    return msgspec.json.decode(ran.stdout.splitlines()[-1], type=Measured)
 
 
 _GRID_TEXT = """

@@ -1,4 +1,7 @@
-"""Makes the keys and passwords of a deployment in deploy/secrets, once; with --kubernetes prints them."""  # noqa: INP001
+"""Makes the keys and passwords of a deployment in deploy/secrets, once; with --kubernetes or --production prints them.
+
+--production: with the addresses and the authorities of deploy/k8s/overlays/production.
+"""  # noqa: INP001
 
 from __future__ import annotations
 
@@ -7,14 +10,21 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from gridkeeper_bus.permissions import PRODUCERS, SERVICES, authorization, new_seed, public_key
+from gridkeeper_bus.permissions import AUDITOR, PRODUCERS, SERVICES, authorization, new_seed, public_key
 from gridkeeper_core.names import app_name
 from gridkeeper_eventlog.roles import new_password
 from gridkeeper_shell.provision import roles
 
 FOLDER = Path(__file__).parent / "secrets"
-DATABASE = "postgres:5432/gridkeeper"
 ADMIN = "gridkeeper"
+# What the URLs of a deployment begin and end with; `ca` and `sslrootcert` are mounted by the overlay.
+NEAR = ("nats://", "nats:4222", "postgres:5432/gridkeeper")
+FAR = (
+    "tls://",
+    "nats:4222?ca=/run/ca/nats.crt",
+    "gridkeeper-rw:5432/gridkeeper?sslmode=verify-full&sslrootcert=/run/ca/postgres.crt",
+)
+SCHEME, NATS, DATABASE = FAR if "--production" in sys.argv else NEAR
 
 
 def main() -> None:
@@ -25,8 +35,10 @@ def main() -> None:
     seeds = {service: _kept(f"nats_nkey_{service}", new_seed) for service in SERVICES}
     admin = _kept("nats_password", new_password)
     users = {service: public_key(seed) for service, seed in seeds.items()}
-    _put("nats_users.conf", authorization(ADMIN, admin, users))
-    _put("nats_admin_url", f"nats://{ADMIN}:{admin}@nats:4222")
+    auditor = _kept("nats_password_auditor", new_password)
+    _put("nats_users.conf", authorization(ADMIN, admin, users, auditor_password=auditor))
+    _put("nats_admin_url", f"{SCHEME}{ADMIN}:{admin}@{NATS}")
+    _put("nats_url_auditor", f"{SCHEME}{AUDITOR}:{auditor}@{NATS}")
     owner = _kept("postgres_password", new_password)
     _put("postgres_admin_url", f"postgresql://{ADMIN}:{owner}@{DATABASE}")
     passwords = {role: _kept(f"postgres_password_{role}", new_password) for role in roles(0)}
@@ -34,7 +46,8 @@ def main() -> None:
     for service in PRODUCERS:
         role = app_name(service, 0)
         _put(f"postgres_url_{service}", f"postgresql://{role}:{passwords[role]}@{DATABASE}")
-    if "--kubernetes" in sys.argv:
+    _put("postgres_url_auditor", f"postgresql://{AUDITOR}:{passwords[AUDITOR]}@{DATABASE}")
+    if {"--kubernetes", "--production"} & set(sys.argv):
         sys.stdout.write("---\n".join(_kubernetes()))
     else:
         sys.stdout.write(f"The secrets are in {FOLDER}.\n")
@@ -43,7 +56,7 @@ def main() -> None:
 def _kubernetes() -> list[str]:
     manifests = []
     for service in SERVICES:
-        entries = {"nats-url": "nats://nats:4222", "nats-nkey": _read(f"nats_nkey_{service}")}
+        entries = {"nats-url": SCHEME + NATS, "nats-nkey": _read(f"nats_nkey_{service}")}
         if service in PRODUCERS:
             entries["postgres-url"] = _read(f"postgres_url_{service}")
         if service == "notifier":
@@ -54,9 +67,11 @@ def _kubernetes() -> list[str]:
         "postgres-url": _read("postgres_admin_url"),
         "passwords.json": _read("postgres_passwords.json"),
     }
+    audit = {"nats-url": _read("nats_url_auditor"), "postgres-url": _read("postgres_url_auditor")}
     return [
         *manifests,
         _secret("provision", provision),
+        _secret("audit", audit),
         _secret("nats-authorization", {"nats_users.conf": _read("nats_users.conf")}),
         _secret("postgres", {"password": _read("postgres_password")}),
     ]

@@ -18,8 +18,15 @@ settings.load_profile("gridkeeper")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much the system tests go through: recorded candles, and scenarios of faults."""
-    parser.addoption("--recorded-days", type=int, default=5, help="days of recorded candles; 0: all there are")
+    parser.addoption("--recorded-days", type=int, default=2, help="days of recorded candles; 0: all there are")
     parser.addoption("--fault-scenarios", type=int, default=1, help="scenarios of faults over real processes")
+    parser.addoption("--random-systems", type=int, default=1, help="systems of four grids drawn by chance")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every seed that is asked for is a test of its own."""
+    if "random_system" in metafunc.fixturenames:
+        metafunc.parametrize("random_system", range(1, 1 + metafunc.config.getoption("--random-systems")))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -35,7 +35,7 @@ class Grid(nt.Strategy):  # type: ignore[misc]
         """Called by the engine."""
         self.subscribe_trades(MARKET)
 
-    def on_trade(self, trade: Any) -> None:
+    def on_trade(self, _trade: Any) -> None:
         """The first trade starts the grid; the others concern the venue only."""
         if not self.is_begun:
             self.is_begun = True
@@ -61,9 +61,7 @@ class Grid(nt.Strategy):  # type: ignore[misc]
 
     def place(self, level: int, side: Any) -> None:
         """Places an order."""
-        order = self.order_factory.limit(
-            MARKET, side, nt.Quantity(LOTS_PER_ORDER / 100, 2), nt.Price(100.0 + level, 2)
-        )
+        order = self.order_factory.limit(MARKET, side, nt.Quantity(LOTS_PER_ORDER / 100, 2), nt.Price(100.0 + level, 2))
         self.orders[level] = order.client_order_id
         self.level_of[order.client_order_id] = level
         self.submit_order(order)
@@ -98,7 +96,9 @@ def engine_for(tape: Any) -> tuple[Any, Grid]:
         )
     )  # fmt: skip
     sides = {1: nt.AggressorSide.BUYER, -1: nt.AggressorSide.SELLER}
-    rows = zip(tape["ts_ns"].tolist(), tape["cents"].tolist(), tape["lots"].tolist(), tape["side"].tolist(), strict=True)
+    rows = zip(
+        tape["ts_ns"].tolist(), tape["cents"].tolist(), tape["lots"].tolist(), tape["side"].tolist(), strict=True
+    )
     trades = [
         nt.TradeTick(
             MARKET, nt.Price(cents / 100, 2), nt.Quantity(lots / 100, 2), sides[side], nt.TradeId(str(row)), ts, ts
@@ -113,7 +113,9 @@ def engine_for(tape: Any) -> tuple[Any, Grid]:
 
 
 def main() -> None:
-    """Runs it once."""
+    """Runs it once; `--check` only tells by its end that everything needed is there."""
+    if sys.argv[1] == "--check":
+        return
     tape = np.load(sys.argv[1])
     engine, grid = engine_for(tape)
     began_s = time.perf_counter()

@@ -16,7 +16,7 @@ PROJECT = "gridkeeper-test"
 HEALTH_PORT = 9000
 SERVICES = ("sandbox", "execution", "strategy", "ledger", "notifier", "price_feed")
 _ASK = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
-_PATIENCE_S = 180.0
+_PATIENCE_S = 300.0
 
 
 class Compose:
@@ -27,9 +27,9 @@ class Compose:
         command = ["podman-compose"] if self._engine == "podman" else ["docker", "compose"]
         self._command = [*command, "--project-name", PROJECT]
         # In a container, which this may well run in, podman builds with this kind of isolation only. Where layers are
-        # whole copies, keeping them fills the disk.
+        # whole copies (the storage driver vfs), keeping them fills the disk: BUILDAH_LAYERS=true is for the others.
         podman = {"BUILDAH_ISOLATION": "chroot", "BUILDAH_LAYERS": "false"}
-        self._env = {**os.environ, **podman, "COMPOSE_PROFILES": ",".join(profiles)}
+        self._env = {**podman, **os.environ, "COMPOSE_PROFILES": ",".join(profiles)}
 
     def build(self) -> None:
         """Every image of ours, one after the other: all at once would need the disk for each step of each."""
@@ -38,7 +38,7 @@ class Compose:
 
     def up(self, *services: str) -> None:
         """Start these, or everything of the profiles, from the images that are there."""
-        self._run("up", "--detach", "--no-build", *services, within_s=300)
+        self._run("up", "--detach", "--no-build", *services, within_s=900)
 
     def stop(self, *services: str) -> None:
         """Ask these to end; one that does not in time is killed, as everywhere."""
@@ -51,6 +51,10 @@ class Compose:
     def run(self, service: str, *command: str, within_s: float = 60) -> str:
         """What a command inside of a running container prints. Raises AssertionError when it fails."""
         return self._run("exec", "-T", service, *command, within_s=within_s)
+
+    def run_once(self, service: str) -> str:
+        """What a service that ends prints. Raises AssertionError when it fails."""
+        return self._run("run", "--rm", "-T", service, within_s=300)
 
     def command(self, *words: str) -> Any:
         """What `gridkeeper` at the desk answers."""

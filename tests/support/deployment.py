@@ -49,6 +49,10 @@ def pods(manifests: list[Manifest]) -> Iterator[tuple[Manifest, Manifest]]:
     for manifest in manifests:
         if manifest["kind"] in ("StatefulSet", "Deployment", "Job"):
             yield manifest, manifest["spec"]["template"]
+        elif manifest["kind"] == "CronJob":
+            # As each Job that it starts.
+            started = manifest["spec"]["jobTemplate"]["spec"]
+            yield manifest | {"spec": started}, started["template"]
 
 
 def containers(manifests: list[Manifest]) -> Iterator[tuple[Manifest, Manifest]]:

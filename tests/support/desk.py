@@ -147,6 +147,7 @@ class Desk:
         signer_may_trade: bool = True,
         block_time_s: int = 0,
         cursor_slot: int = 0,
+        keeps: bool = False,
     ) -> list[e.Fact]:
         account = r.VenueAccount(
             alias="main",
@@ -167,6 +168,7 @@ class Desk:
             cursor_slot=cursor_slot,
             agreed=agreed,
             block_time_s=block_time_s,
+            keeps=keeps,
         )
         return self.take(item)
 

@@ -140,7 +140,7 @@ class WholeSystem:
 
         async def read() -> VenueAccount:
             async with drift_venue(self.run_file.rpc_url, [config]) as venue:
-                return (await venue.read_accounts())[alias]
+                return venue.account_of(await venue.poll(), alias)
 
         return asyncio.run(read())
 

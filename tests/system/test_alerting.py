@@ -43,7 +43,7 @@ def told(receiver: Receiver, words: str) -> list[str]:
     return [body["message"] for body in receiver.bodies if words in body["message"]]
 
 
-def test_what_breaks_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
+def test_what_is_alive_in_the_record_and_dead_in_reality_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
     """A service and the price stop, money moves unseen, the wallet is empty, the endpoint fails; all is mended."""
     data_dir, chat, alerts = tmp_path / "data", choose_port(), choose_port()
     config = make_demo_files(data_dir, "synthetic")

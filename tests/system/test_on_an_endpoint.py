@@ -20,9 +20,11 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from gridkeeper_core import events as e
+from gridkeeper_core.record import encode
 from gridkeeper_drift.keys import make_key_file
 from gridkeeper_sandbox.accounts_view import LOOKUP_TABLES
 from support.sandbox import RunningSandbox, running_sandbox
+from support.secret_forms import secret_forms
 from support.whole_system import WholeSystem, command, running
 
 pytestmark = pytest.mark.system
@@ -154,6 +156,28 @@ def test_a_notice_of_the_websocket_shows_a_fill_long_before_the_next_poll(desk: 
         desk.market.usd = 149.1
         system.until(lambda: system.grid("live").view.fills > fills, within_s=20)
         system.until(lambda: _window_is_live(system), within_s=20)
+
+
+def test_the_keys_are_in_no_log_no_error_no_event_and_no_core_dump(desk: Desk) -> None:
+    system = desk.system
+    system.until(lambda: _window_is_live(system), within_s=READY_WITHIN_S)
+    limits = Path(f"/proc/{system.pid('execution')}/limits").read_text().splitlines()
+    assert [line.split()[4:6] for line in limits if line.startswith("Max core")] == [["0", "0"]]
+    owner = ("--owner-key", str(desk.owner_key))
+    answers = [system.command("account", "withdraw", "main", "900000", *owner),
+               system.command("account", "create", "main", *owner)]  # fmt: skip
+    assert [(code, answer["error"]["code"]) for code, answer in answers] == [
+        (1, "BALANCE_SHORT"),
+        (1, "ACCOUNT_EXISTS"),
+    ]
+    files = [path for path in system.data_dir.rglob("*") if path.is_file()]
+    assert not [path for path in files if path.name.startswith("core")]
+    events = [encode(event) for event in system.events("strategy_0", "execution_0", "ledger_0", "notifier_0")]
+    kept = b"".join([*(path.read_bytes() for path in files), *events, repr(answers).encode()])
+    assert _facts(system, e.TransactionSigned)[0].signature.encode() in kept
+    keys = sorted(desk.owner_key.parent.glob("*.json"))
+    assert len(keys) == 3
+    assert not [form for key in keys for form in secret_forms(key) if form in kept]
 
 
 @contextmanager

@@ -1,12 +1,10 @@
 """Recorded days of SOL candles in lockstep through all services and the sandbox, against the lab and the venue.
 
-Five days by default; `make soak` runs all that are recorded (`--recorded-days 0`).
+Two lively days by default; `make soak` runs all that are recorded (`--recorded-days 0`).
 """
 
 from __future__ import annotations
 
-import gzip
-import itertools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,14 +18,17 @@ from gridkeeper_core.record import Recorded
 from gridkeeper_core.venue.state import MarketRules
 from gridkeeper_lab.engine import Lab
 from gridkeeper_lab.tape import Tape, TapeSpec
-from support.recorded_data import recorded_folder
+from support.recorded_candles import cut_candles
 from support.whole_system import WholeSystem, running
 
 pytestmark = pytest.mark.system
 
-CANDLES = "candles/binance_um_SOLUSDT_1m_20250504_20250624.csv.gz"
+CANDLES = "binance_um_SOLUSDT_1m_20250504_20250624.csv.gz"
+BEGINNING = "2025-05-04"
+LIVELY = "2025-05-10T15:33"
+"""Two days from here on bring as many fills as five from the beginning."""
 MINUTES_PER_DAY = 24 * 60
-ROWS_PER_SECOND_AT_LEAST = 60
+ROWS_PER_SECOND_AT_LEAST = 20
 LIVE_ORDERS = 28
 GRID = f"""
 [grid]
@@ -49,12 +50,11 @@ max_drawdown = "0.9"
 
 @pytest.fixture(scope="module")
 def tape(tmp_path_factory: pytest.TempPathFactory, recorded_days: int) -> Path:
-    """The first days of the recorded candles."""
-    cut = tmp_path_factory.mktemp("tape") / "days.csv"
-    with gzip.open(recorded_folder() / CANDLES, "rt") as candles:
-        lines = recorded_days * MINUTES_PER_DAY + 1 if recorded_days else None
-        cut.write_text("".join(itertools.islice(candles, lines)))
-    return cut
+    """Some days of the recorded candles, or all of them."""
+    target = tmp_path_factory.mktemp("tape") / "days.csv"
+    if not recorded_days:
+        return cut_candles(CANDLES, target, BEGINNING, None)
+    return cut_candles(CANDLES, target, LIVELY, recorded_days * MINUTES_PER_DAY)
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,9 @@ def test_a_system_is_restored_elsewhere_from_its_backup_and_trades_on(tmp_path: 
     code, answer = command(elsewhere, "restore", str(file))
     assert code == 0, answer
 
+    code, rehearsed = command(elsewhere, "audit", "replay", "--decisions")
+    assert code == 0, rehearsed  # of a copy that does not trade
+
     with running(elsewhere) as system:
         after = system.until(lambda: fills(system.command("grid", "list")[1]) > before, within_s=60)
         assert after

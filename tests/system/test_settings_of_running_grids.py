@@ -1,8 +1,12 @@
-"""What a user does to running grids: edit and back, flag, clone, explain; and three failures that cannot happen."""
+"""What a user does to running grids: edit and back, flag, clone, explain; and three failures that cannot happen.
+
+These three are an order dropped in silence, a price outside of the range unnoticed, and history lost by an edit.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +38,14 @@ pump_move = "1"
 ROWS = [100.0] * 6 + [99.0, 98.4, 97.9, 98.6, 99.6, 100.2] + [104.0, 108.0, 111.0, 112.0] + [108.0, 104.0, 100.0, 100.0]
 
 
-@pytest.fixture
-def system(tmp_path: Path) -> Iterator[WholeSystem]:
+@contextmanager
+def held_recording(folder: Path) -> Iterator[WholeSystem]:
     """A recording that is held after three rows; no grid yet."""
-    tape = tmp_path / "tape.csv"
+    tape = folder / "tape.csv"
     rows = [f"{1_700_000_000_000 + 20_000 * n},{price:.2f},500,sell" for n, price in enumerate(ROWS)]
     tape.write_text("ts_ms,price,size,side\n" + "\n".join(rows) + "\n")
     arguments = ("--feed", f"replay:{tape}", "--speed", "60", "--hold-after", "3", "--no-example")
-    with running(tmp_path / "data", *arguments) as made:
+    with running(folder / "data", *arguments) as made:
         made.until(lambda: made.tape().is_held and made.account().phase == "live", within_s=60)
         yield made
 
@@ -77,80 +81,92 @@ def recorded(system: WholeSystem) -> list[tuple[str, str]]:
     return [(event["id"], event["hash"]) for event in told]
 
 
-def test_settings_change_and_come_back_and_history_stays(system: WholeSystem, tmp_path: Path) -> None:
-    # (6) an order below the minimum is refused by name, never dropped in silence.
-    code, refused = system.command("grid", "create", written(tmp_path, "dust", size="0.001"))
+@pytest.fixture(scope="module")
+def trading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSystem]:
+    """The system with a grid that has traded; each test leaves the grid as it found it."""
+    folder = tmp_path_factory.mktemp("settings")
+    with held_recording(folder) as made:
+        done(made, "grid", "create", written(folder, "tale"), "--reason", "test")
+        pass_rows(made, 9)
+        made.until(lambda: rests(made) and made.grid("tale").view.fills >= 2, within_s=30)
+        yield made
+        assert done(made, "audit", "verify")
+        assert made.stop() == 0
+
+
+def test_an_order_below_the_minimum_is_refused_by_name_and_never_dropped_in_silence(
+    trading: WholeSystem, tmp_path: Path
+) -> None:
+    code, refused = trading.command("grid", "create", written(tmp_path, "dust", size="0.001"))
+
     assert (code, refused["error"]["code"], refused["error"]["field"]) == (1, "SIZE_UNDER_MINIMUM", "grid.size")
-    assert done(system, "grid", "list")["grids"] == []
+    assert [grid["id"] for grid in done(trading, "grid", "list")["grids"]] == ["tale"]
 
-    done(system, "grid", "create", written(tmp_path, "tale"), "--reason", "test")
-    pass_rows(system, 9)
-    system.until(lambda: rests(system) and system.grid("tale").view.fills >= 2, within_s=30)
-    before = done(system, "grid", "show", "tale")["grid"]
 
-    # (10) changing settings does not destroy history.
-    history, money = recorded(system), done(system, "ledger", "show", "tale")
+def test_changing_settings_does_not_destroy_history(trading: WholeSystem, tmp_path: Path) -> None:
+    before = done(trading, "grid", "show", "tale")["grid"]
+    history, money = recorded(trading), done(trading, "ledger", "show", "tale")
     wider = tmp_path / "wider.toml"
     wider.write_text(Path(written(tmp_path, "tale")).read_text().replace('"90"', '"85"').replace("20", "25"))
-    planned = done(system, "grid", "edit", "tale", str(wider))["edit"]
-    assert (planned["applied"], recorded(system)) == (False, history)
-    applied = done(system, "grid", "edit", "tale", str(wider), "--apply", "--reason", "wider")["edit"]
-    system.until(lambda: rests(system), within_s=30)
-    after = done(system, "grid", "show", "tale")["grid"]
-    assert (after["lower"], after["position"], after["fills"]) == ("85", before["position"], before["fills"])
-    assert recorded(system)[: len(history)] == history
-    assert applied["event"] in [identity for identity, _ in recorded(system)]
-    assert _sums(done(system, "ledger", "show", "tale")) == _sums(money)
-    done(system, "grid", "edit", "tale", "--back", "--apply", "--reason", "as before")
-    system.until(lambda: rests(system), within_s=30)
-    assert done(system, "grid", "show", "tale")["grid"]["lower"] == "90"
-    assert recorded(system)[: len(history)] == history
 
-    _flags(system)
-    _explanations(system)
-    _left_range(system)
-    code, clone = system.command("grid", "clone", "tale", "--as", "twin")
+    planned = done(trading, "grid", "edit", "tale", str(wider))["edit"]
+    assert (planned["applied"], recorded(trading)) == (False, history)
+
+    applied = done(trading, "grid", "edit", "tale", str(wider), "--apply", "--reason", "wider")["edit"]
+    trading.until(lambda: rests(trading), within_s=30)
+    after = done(trading, "grid", "show", "tale")["grid"]
+    assert (after["lower"], after["position"], after["fills"]) == ("85", before["position"], before["fills"])
+    assert recorded(trading)[: len(history)] == history
+    assert applied["event"] in [identity for identity, _ in recorded(trading)]
+    assert _sums(done(trading, "ledger", "show", "tale")) == _sums(money)
+
+    done(trading, "grid", "edit", "tale", "--back", "--apply", "--reason", "as before")
+    trading.until(lambda: rests(trading), within_s=30)
+    assert done(trading, "grid", "show", "tale")["grid"]["lower"] == "90"
+    assert recorded(trading)[: len(history)] == history
+
+
+def test_a_shadow_decides_and_sends_nothing_and_live_again_has_its_orders(trading: WholeSystem) -> None:
+    done(trading, "grid", "flag", "tale", "shadow", "--reason", "watching")
+    trading.until(lambda: trading.account().open_orders == 0, within_s=30)
+    assert done(trading, "grid", "show", "tale")["grid"]["flag"] == "shadow"
+
+    done(trading, "grid", "flag", "tale", "live", "--reason", "trading")
+    pass_rows(trading, 1)
+    trading.until(lambda: rests(trading), within_s=30)
+
+
+def test_a_price_that_leaves_the_range_is_noticed_and_so_is_its_return(trading: WholeSystem) -> None:
+    pass_rows(trading, 3)
+    trading.until(lambda: trading.grid("tale").view.range_left == "high", within_s=30)
+    pass_rows(trading, 3)
+    trading.until(lambda: trading.grid("tale").view.range_left == "", within_s=30)
+
+    told = done(trading, "events", "tail", "--stream", "grid:tale", "--topic", "grid.range_left")["events"]
+    assert [event["fact"]["where"] for event in told] == ["high"]
+
+
+def test_a_fill_is_told_from_its_price_to_its_ledger_line_and_each_level_has_a_code(trading: WholeSystem) -> None:
+    fills = done(trading, "events", "tail", "--topic", "order.filled", "-n", "1")["events"]
+    story = done(trading, "grid", "explain", "tale", "--order", fills[0]["fact"]["intent_id"])["explain"]["story"]
+
+    kinds = [step["kind"] for step in story]
+    for kind in ("price", "decision", "intent", "transaction", "outcome", "resting", "fill", "cell", "ledger"):
+        assert kind in kinds, kinds
+    assert done(trading, "events", "show", story[-1]["event"])["event"]["id"] == story[-1]["event"]
+    levels = done(trading, "grid", "explain", "tale")["explain"]["levels"]
+    assert {"ORDER", "WINDOW"} <= {level["code"] for level in levels}
+    then = done(trading, "grid", "explain", "tale", "--at", story[0]["time"])["explain"]
+    assert len(then["levels"]) == 21
+
+
+def test_a_clone_on_a_market_that_is_taken_is_refused(trading: WholeSystem) -> None:
+    code, clone = trading.command("grid", "clone", "tale", "--as", "twin")
     assert (code, clone["error"]["code"]) == (1, "MARKET_BUSY")
-    assert done(system, "audit", "verify")
-    assert system.stop() == 0
 
 
 def _sums(told: Any) -> Any:
     return {name: told["grid"][name] for name in ("grid_profit", "realized_pnl", "fees", "fills", "position", "turns")}
-
-
-def _flags(system: WholeSystem) -> None:
-    """A shadow decides and sends nothing; live again, its orders come back."""
-    done(system, "grid", "flag", "tale", "shadow", "--reason", "watching")
-    system.until(lambda: system.account().open_orders == 0, within_s=30)
-    assert done(system, "grid", "show", "tale")["grid"]["flag"] == "shadow"
-    done(system, "grid", "flag", "tale", "live", "--reason", "trading")
-    pass_rows(system, 1)
-    system.until(lambda: rests(system), within_s=30)
-
-
-def _explanations(system: WholeSystem) -> None:
-    """A fill is told from its price to its ledger line, with events that are recorded; each level has a code."""
-    fills = done(system, "events", "tail", "--topic", "order.filled", "-n", "1")["events"]
-    story = done(system, "grid", "explain", "tale", "--order", fills[0]["fact"]["intent_id"])["explain"]["story"]
-    kinds = [step["kind"] for step in story]
-    for kind in ("price", "decision", "intent", "transaction", "outcome", "resting", "fill", "cell", "ledger"):
-        assert kind in kinds, kinds
-    assert done(system, "events", "show", story[-1]["event"])["event"]["id"] == story[-1]["event"]
-    levels = done(system, "grid", "explain", "tale")["explain"]["levels"]
-    assert {"ORDER", "WINDOW"} <= {level["code"] for level in levels}
-    then = done(system, "grid", "explain", "tale", "--at", story[0]["time"])["explain"]
-    assert len(then["levels"]) == 21
-
-
-def _left_range(system: WholeSystem) -> None:
-    """(7) A price that leaves the range is noticed, and so is its return."""
-    pass_rows(system, 3)
-    system.until(lambda: system.grid("tale").view.range_left == "high", within_s=30)
-    pass_rows(system, 3)
-    system.until(lambda: system.grid("tale").view.range_left == "", within_s=30)
-    told = done(system, "events", "tail", "--stream", "grid:tale", "--topic", "grid.range_left")["events"]
-    assert [event["fact"]["where"] for event in told] == ["high"]
 
 
 def test_two_markets_trade_on_one_account(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ _OUTSIDE = "outside"
 # Who calls whom: (from, to, port). What is not here must be shut. `outside` is anything that is not in the cluster.
 _FLOWS = {
     (service, server, port)
-    for service in ("strategy", "execution", "ledger", "notifier", "price-feed", "provision")
+    for service in ("strategy", "execution", "ledger", "notifier", "price-feed", "provision", "audit")
     for server, port in (("nats", 4222), ("postgres", 5432))
 } | {
     ("execution", _OUTSIDE, 443),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 import re
 import subprocess
@@ -15,8 +15,9 @@ import pytest
 import yaml
 
 from gridkeeper_cli.reference_metrics import PLACES, metrics_of, monitoring_rules, series_names
+from gridkeeper_runtime.life import GRACE_S, LAST_WORD_S
 from gridkeeper_runtime.settings import Settings, read_settings
-from support.deployment import DEPLOY, OVERLAYS, Manifest, containers, program, rendered
+from support.deployment import DEPLOY, OVERLAYS, Manifest, containers, pods, program, rendered
 from support.source_tree import ROOT
 
 SERVICES = sorted(path.name for path in (ROOT / "services").iterdir() if (path / "pyproject.toml").exists())
@@ -49,6 +50,20 @@ def test_every_metric_that_is_looked_at_exists(path: Path) -> None:
 
 def expressions(dashboard: str) -> list[str]:
     return [target["expr"] for panel in json.loads(dashboard)["panels"] for target in panel["targets"]]
+
+
+def test_every_expression_of_a_dashboard_is_one(tmp_path: Path) -> None:
+    boards = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
+    asked = [of for board in boards for of in expressions(board.read_text())]
+    rules = [{"record": f"board:{number}", "expr": of.replace("$grid", "example")} for number, of in enumerate(asked)]
+    file = tmp_path / "rules.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "boards", "rules": rules}]}))
+    done = subprocess.run(
+        [program("promtool"), "check", "rules", str(file)], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not [of for of in asked if "$" in of.replace("$grid", "")], "a variable that no dashboard has"
 
 
 def test_every_alert_has_a_page_that_says_what_to_do_and_every_page_an_alert() -> None:
@@ -100,6 +115,21 @@ def test_alertmanager_takes_its_configuration() -> None:
 
 
 # ---------------------------------------------------------------- containers
+
+
+def test_whoever_stops_a_service_waits_longer_than_its_end_may_take() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    waits_s = [float(s["stop_grace_period"].removesuffix("s")) for s in compose["services"].values() if "build" in s]
+    pods_wait_s = [
+        t["spec"].get("terminationGracePeriodSeconds", 30) for _, t in pods(rendered(OVERLAYS[0])) if _is_probed(t)
+    ]
+
+    assert GRACE_S < LAST_WORD_S < min(waits_s)
+    assert min(pods_wait_s) > LAST_WORD_S
+
+
+def _is_probed(template: Manifest) -> bool:
+    return "readinessProbe" in template["spec"]["containers"][0]
 
 
 @pytest.fixture(params=OVERLAYS, ids=lambda path: path.name)
@@ -197,6 +227,25 @@ def test_every_secret_that_is_mounted_is_made(manifests: list[Manifest]) -> None
         for volume in manifest["spec"]["template"]["spec"].get("volumes", []):
             if "secret" in volume:
                 assert volume["secret"]["secretName"] in made, volume
+
+
+def test_a_production_pod_is_told_whom_to_trust_where_the_urls_look_for_it() -> None:
+    (production,) = (overlay for overlay in OVERLAYS if overlay.name == "production")
+    named = set(re.findall(r"=(/run/ca/[a-z.]+)", (DEPLOY / "make_secrets.py").read_text()))
+    assert len(named) == 2
+    for manifest, template in pods(rendered(production)):
+        (volume,) = (volume for volume in template["spec"]["volumes"] if volume["name"] == "ca")
+        (container,) = template["spec"]["containers"]
+        (mount,) = (mount for mount in container["volumeMounts"] if mount["name"] == "ca")
+        files = [item["path"] for source in volume["projected"]["sources"] for item in source["secret"]["items"]]
+        assert {f"{mount['mountPath']}/{file}" for file in files} == named, manifest["metadata"]["name"]
+
+
+def test_every_module_that_a_manifest_starts_exists(manifests: list[Manifest]) -> None:
+    for _, container in containers(manifests):
+        command = container.get("command", [])
+        if command[:2] == ["python", "-m"]:
+            assert importlib.util.find_spec(command[2]) is not None, command
 
 
 def secrets_made() -> set[str]:

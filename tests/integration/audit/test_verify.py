@@ -7,6 +7,7 @@ import pytest
 from gridkeeper_cli import audit_logs
 from gridkeeper_cli.audit_verify import VerifyReport, verify
 from gridkeeper_core import names
+from gridkeeper_core.errors import GridkeeperError
 from support.audited_record import SERVICES, AuditedRecord
 
 pytestmark = pytest.mark.servers
@@ -34,6 +35,13 @@ async def test_an_intact_record_passes_with_all_its_events(record: AuditedRecord
     assert {log.app: log.events for log in report.logs} == counts
     assert {log.app: log.on_ev for log in report.logs} == counts
     assert seen[-1] == (sum(counts.values()), sum(counts.values()))
+
+
+async def test_a_server_that_does_not_answer_is_named(record: AuditedRecord) -> None:
+    with pytest.raises(GridkeeperError, match="STORE_LOST") as refused:
+        await verify("postgresql://gridkeeper@127.0.0.1:9/gridkeeper", record.nats_url, services=SERVICES)
+
+    assert refused.value.field == "PostgreSQL"
 
 
 async def test_a_row_that_was_changed_is_named_as_the_copy_at_fault(record: AuditedRecord) -> None:

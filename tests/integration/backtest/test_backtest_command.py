@@ -87,6 +87,18 @@ def test_several_grids_on_several_markets_run_at_once(grid_file: Path, tmp_path:
     assert answer["grids"][0]["fills_sha256"] == backtested(grid_file, sol, *WORDS)["fills_sha256"]
 
 
+def test_the_drawdown_of_several_grids_is_that_of_what_they_have_together(grid_file: Path, tmp_path: Path) -> None:
+    twin = tmp_path / "twin.toml"
+    twin.write_text(GRID_TEXT.replace('"plain"', '"twin"'))
+    data = write_market(tmp_path / "sol.parquet", *market(DENSE_SIGMA, 1_000, 1))
+
+    result = run("backtest", str(grid_file), str(twin), "--data", str(data), *WORDS)
+
+    alone = float(backtested(grid_file, data, *WORDS)["max_drawdown"])
+    assert alone > 0
+    assert float(document(result)["max_drawdown"]) == pytest.approx(2 * alone, abs=1e-5)
+
+
 def test_files_of_several_markets_must_say_whose_they_are(grid_file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     other.write_text(GRID_TEXT.replace('"plain"', '"other"').replace("SOL-PERP", "ETH-PERP"))

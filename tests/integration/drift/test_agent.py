@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import resource
 import signal
@@ -33,6 +31,7 @@ from gridkeeper_drift.rpc import RpcClient
 from gridkeeper_drift.sender import Landed
 from gridkeeper_drift.venue import Account, DriftVenue
 from support.in_memory import URL, InMemorySandbox
+from support.secret_forms import secret_forms
 from support.simulated_time import run_simulated
 from support.venue import order, roll
 
@@ -64,21 +63,6 @@ class RunningAgent:
     def _listens(self) -> bool:
         with socket.socket(socket.AF_UNIX) as connection:
             return connection.connect_ex(str(self.socket)) == 0
-
-    def secret_forms(self) -> list[bytes]:
-        """The private half as it might be written: raw, as numbers, in base64, hexadecimal or base58."""
-        pair = bytes(json.loads(self.key.read_text()))
-        seed = pair[:32]
-        numbers = ", ".join(str(byte) for byte in seed[:12])
-        return [
-            seed,
-            numbers.encode(),
-            numbers.replace(" ", "").encode(),
-            base64.b64encode(seed)[:40],
-            seed.hex().encode(),
-            str(Keypair.from_seed(seed)).encode(),
-            str(Pubkey.from_bytes(seed)).encode(),
-        ]
 
 
 def _allow_dumps() -> None:
@@ -124,7 +108,7 @@ def test_an_agent_signs_inside_of_its_limits_and_shows_its_key_nowhere(tmp_path:
         assert b"Signed" in written
         assert b"Refused" in written
         assert not [path for path in tmp_path.iterdir() if path.name.startswith("core")]
-        for form in agent.secret_forms():
+        for form in secret_forms(agent.key):
             assert form not in written
             assert form not in repr(signer).encode()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridkeeper_core.events import FACTS, Fact
@@ -27,12 +27,13 @@ def events(draw: st.DrawFn, fact_class: type[Fact]) -> Recorded:
         ts_ns=draw(st.integers(0, 2**63 - 1)),
         cause=draw(TEXT),
         thread=draw(TEXT),
-        prev=draw(st.from_regex(r"[0-9a-f]{64}", fullmatch=True)),
+        prev=draw(st.binary(min_size=32, max_size=32)).hex(),
         fact=draw(st.from_type(fact_class)),
     )
 
 
 @pytest.mark.parametrize("fact_class", CLASSES, ids=lambda fact_class: fact_class.__name__)
+@settings(max_examples=30)  # for each of a hundred facts
 @given(data=st.data())
 def test_an_event_survives_its_storage(fact_class: type[Fact], data: st.DataObject) -> None:
     event = data.draw(events(fact_class))

@@ -54,6 +54,7 @@ def circumstances(draw: st.DrawFn) -> tuple[Setting, dict[str, object]]:
         latency_ns=draw(st.sampled_from([0, NS_PER_MS, 700 * NS_PER_MS, 30 * NS_PER_S])),
         deposit_e6=draw(st.sampled_from([200 * E6, 2_000 * E6, 10**15])),
         enforce_margin=draw(st.booleans()),
+        rejects_crossing=draw(st.booleans()),
         spread_bps=draw(st.sampled_from([0, 4])),
     )
     changes: dict[str, object] = {

@@ -18,9 +18,9 @@ FIXED_SEEDS = range(40)
 FRESH_SEEDS = 5
 
 
-def kept(seed: int, *, with_forks: bool = True) -> Outcome:
+def kept(seed: int) -> Outcome:
     """The run of a seed, which must keep every promise."""
-    tape = tape_of(seed, with_forks=with_forks)
+    tape = tape_of(seed)
     outcome = play(tape, RULES)
     if isinstance(outcome, Failure):
         pytest.fail(report(RULES, seed, tape, outcome), pytrace=False)
@@ -35,9 +35,8 @@ def test_every_promise_holds_whatever_fails(seed: int) -> None:
 
 
 def test_every_promise_holds_for_seeds_nobody_has_seen() -> None:
-    # Without forks: one run in fifty with several of them still ends in a pause that only a person can end.
     for _ in range(FRESH_SEEDS):
-        kept(secrets.randbelow(10**9), with_forks=False)
+        kept(secrets.randbelow(10**9))
 
 
 def test_the_fixed_seeds_meet_every_kind_of_fault() -> None:

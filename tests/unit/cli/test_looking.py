@@ -81,7 +81,9 @@ async def test_the_books_of_a_grid_lead_from_grid_profit_to_the_total(with_grid:
 
     assert shown["lines"] == [{"name": "grid profit", "quote": "10"}, {"name": "fees", "quote": "0.02"}]
     assert (shown["grid_profit"], shown["total_pnl"], shown["average_entry"]) == ("10", "-1.475", "110")
-    assert "total PnL" in (await with_grid.run("ledger", "show", "sol")).stdout
+    text = (await with_grid.run("ledger", "show", "sol")).stdout
+    assert "total PnL" in text
+    assert "grid APR" in text and "None" not in text
 
 
 async def test_the_books_of_all_grids_are_a_list(with_grid: System) -> None:

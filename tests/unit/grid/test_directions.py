@@ -154,8 +154,8 @@ def test_an_adopted_position_counts_towards_the_entry_at_the_venues_own_price() 
 
 
 def test_a_position_large_enough_needs_no_entry() -> None:
-    story = with_position(101.5, direction="short", adopt=False)
-    assert story.resting() == [("sell", 101.51, 1.0)]  # not adopted: it is left alone, and sells for its one lower cell
+    beside = with_position(101.5, direction="short", adopt=False)
+    assert rejected(beside) == ["POSITION_EXISTS"]
 
     adopting = with_position(101.5, 109.5, 111, direction="long", adopt=True)
     # The first grid ended short; a long grid cannot begin with that.

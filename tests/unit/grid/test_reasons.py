@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from gridkeeper_core.grid.reasons import WORDS, LevelReason, grid_reasons, level_reasons, words_of
+from gridkeeper_core.grid.reasons import ENDINGS, WORDS, LevelReason, grid_reasons, level_reasons, words_of
 from gridkeeper_core.grid.state import Retry
 from gridkeeper_core.inputs import FlagGrid, HaltAccount, PauseGrid, StopGrid
 from gridkeeper_core.prices.price import Price
@@ -130,5 +130,5 @@ def test_without_a_price_nothing_but_that_can_be_said() -> None:
 
 
 def test_every_code_has_words() -> None:
-    assert all(words.endswith(".") for words in WORDS.values())
+    assert all(words.endswith(".") for words in (*WORDS.values(), *ENDINGS.values()))
     assert "SOMETHING" in words_of("SOMETHING")

@@ -148,8 +148,9 @@ def test_a_grid_that_would_end_at_once_is_rejected(changes: dict[str, Any], code
     assert [fact.code for fact in story.facts(e.GridRejected) if isinstance(fact, e.GridRejected)] == [code]
 
 
-def test_stops_beside_a_position_that_is_not_the_grids_are_refused() -> None:
-    story = Story(**STOPS).price(105.2)
+@pytest.mark.parametrize("settings", [STOPS, {}])
+def test_a_grid_beside_a_position_that_is_not_its_own_is_refused(settings: dict[str, Any]) -> None:
+    story = Story(**settings).price(105.2)
     story.command(ProposeGrid(config=config(grid_id="first"), source=""), "grid:first").price(103.9)
     story.command(StopGrid(), "grid:first").command(ProposeGrid(config=story.config, source=""))
 

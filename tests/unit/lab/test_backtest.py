@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -15,7 +16,7 @@ from gridkeeper_core.venue.state import FillModel, FillRules
 from gridkeeper_lab.backtest import Run, Setting, run
 from gridkeeper_lab.columns import UNKNOWN, Columns
 from gridkeeper_lab.funding_file import Payment
-from gridkeeper_lab.outcome import Outcome, outcome_of
+from gridkeeper_lab.outcome import NEEDED, Outcome, outcome_of, steps_of, total_pnl
 from support.story import SPEC, START_NS, config
 
 F = TypeVar("F", bound=e.Fact)
@@ -153,3 +154,41 @@ def test_progress_is_told() -> None:
 
 def facts(ran: Run, kind: type[F]) -> list[F]:
     return [event.fact for event in ran.events() if isinstance(event.fact, kind)]
+
+
+def test_a_run_that_forgets_what_nobody_asks_for_comes_to_the_same() -> None:
+    prices = tape(105, 104, 103, 104, 106, 105, 108, 104, 105)
+    setting = Setting(spec=SPEC, fills=FillRules(model="touch"), deposit_e6=10**15)
+
+    whole, short = (run(config(), "", prices, setting, kept=kept) for kept in (None, NEEDED))
+
+    assert outcome_of(short) == outcome_of(whole)
+    assert 0 < len(short.events()) < len(whole.events()) / 2
+
+
+def test_the_deepest_drawdown_is_found_wherever_in_a_long_tape_it_lies() -> None:
+    # The peak lies in one part of what is looked at together, the bottom in a later one.
+    quiet = [105.0] * 70_000
+    prices = tape(105, 103, *quiet, 106, *quiet, 101, *quiet, 105, every_ns=NS_PER_MS)
+
+    ran, outcome = tried(prices, price_age_max_ns=3_600 * NS_PER_S)
+
+    curve = total_pnl(prices.price_e6, steps_of(ran))
+    expected = max(float(peak - low) for peak, low in zip(np.maximum.accumulate(curve), curve, strict=True))
+    assert outcome.max_drawdown_e6 == pytest.approx(expected * E6, abs=2)
+    assert outcome.max_drawdown_e6 > E6
+
+
+def test_what_would_cross_when_it_lands_is_turned_away_unless_that_is_switched_off() -> None:
+    # Filled at 104 the grid wants to sell at 105; when that order lands, the price is beyond it already.
+    prices = tape(105, 105, 105, 104, 106, 106, 106, 107)
+    setting = Setting(spec=SPEC, fills=FillRules(model="touch"), deposit_e6=10**15, latency_ns=1_500 * NS_PER_MS)
+
+    strict, lax = (
+        run(config(), "", prices, msgspec.structs.replace(setting, rejects_crossing=rejects))
+        for rejects in (True, False)
+    )
+
+    sold = [[fact.price_e6 for fact in facts(ran, e.OrderFilled) if fact.side == "sell"] for ran in (strict, lax)]
+    assert 105 * E6 not in sold[0]
+    assert 105 * E6 in sold[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -189,3 +190,52 @@ def test_a_file_that_is_not_there_is_a_bad_file(tmp_path: Path) -> None:
         read_columns([tmp_path / "nothing.csv"], SPEC)
 
     assert refused.value.code == "BAD_FILE"
+
+
+def many_trades(path: Path, *, other_from: int | None = None) -> Path:
+    """More rows than are decoded at once; the side is left out from a later part on."""
+    rows = np.arange(80_000)
+    numbers = np.random.Generator(np.random.PCG64(7))
+    sides = np.where(rows < 65_536, np.where(numbers.random(len(rows)) < 0.5, "buy", "sell"), "")
+    table = {
+        "ts_ns": 1000 + rows // 3,
+        "price": 150 + np.cumsum(numbers.integers(-1, 2, len(rows))) / 100,
+        "size": numbers.integers(1, 900, len(rows)) / 100,
+        "side": pa.array([side or None for side in sides.tolist()]),
+    }
+    if other_from is not None:
+        table["symbol"] = np.where(rows < other_from, "SOLUSDT", "BTCUSDT")
+    pq.write_table(pa.table(table), path)
+    return path
+
+
+def test_a_file_of_many_rows_is_decoded_in_parts_that_fit_together(tmp_path: Path) -> None:
+    file = many_trades(tmp_path / "a.parquet")
+
+    columns = read_columns([file, file_after(file, tmp_path / "b.parquet")], SPEC)
+
+    assert len(columns) == 160_000
+    assert same(
+        columns.part(65_000, 66_000),
+        columns_of(itertools.islice(Tape([file], SPEC).rows(), 66_000)).part(65_000, 66_000),
+    )
+    assert columns.good_for_ns.strides == (0,)
+
+
+def file_after(file: Path, path: Path) -> Path:
+    """The same trades a while later."""
+    table = pq.read_table(file)
+    later = pa.array(table["ts_ns"].to_numpy() + 10**6)
+    pq.write_table(table.set_column(0, "ts_ns", later), path)
+    return path
+
+
+@pytest.mark.parametrize("other_from", [3, 70_000])
+def test_another_instrument_is_noticed_wherever_it_begins(tmp_path: Path, other_from: int) -> None:
+    file = many_trades(tmp_path / "two.parquet", other_from=other_from)
+
+    with pytest.raises(GridkeeperError) as refused:
+        read_columns([file], SPEC)
+
+    assert refused.value.code == "BAD_DATA"
+    assert "symbol" in str(refused.value)

@@ -6,12 +6,15 @@ import csv
 import io
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from gridkeeper_cli.ledger_export import Export, written
-from gridkeeper_core.events import Fact, TransactionLanded
+from gridkeeper_core.events import Fact, FillProven, SolMoved, TransactionLanded
 from gridkeeper_core.ledger.cost_basis import METHODS, Method
-from gridkeeper_core.ledger.export import ExportFold, ExportRow, Survey
+from gridkeeper_core.ledger.export import ExportFold, ExportRow, Survey, WalletFold
 from gridkeeper_core.record import Recorded, encode
 from gridkeeper_core.units import E6, E9
+from gridkeeper_core.venue.words import SolKind
 from support.account_history import Venue, adoption, foreign_fill, recorded
 from support.ledger_story import filled, funding, reverted, settled, snapshot, transferred
 
@@ -30,7 +33,7 @@ def rows_of(events: list[Recorded], method: Method = "wac") -> list[ExportRow]:
     survey = Survey("execution_0", None)
     for number, event in enumerate(events, start=1):
         survey.take(number, encode(event), event)
-    fold = ExportFold(method, survey.undone)
+    fold = ExportFold(method, survey.undone, set())
     return [row for event in events for row in fold.take(event)]
 
 
@@ -91,9 +94,40 @@ def test_fills_of_no_grid_and_adoptions_move_the_position_too() -> None:
 
 def test_what_transactions_cost_in_sol_is_told_once_each() -> None:
     landed = TransactionLanded(signature="t", slot=1, fee_lamports=5_000)
-    fold = ExportFold("wac", set())
+    fold = ExportFold("wac", set(), set())
     events = recorded((landed, landed), "tx:main")
     assert [row.lamports for event in events for row in fold.take(event)] == [-5_000]
+
+
+def moved(signature: str, kind: SolKind, before: int, after: int, fee: int) -> SolMoved:
+    return SolMoved(
+        kind=kind,
+        before_lamports=before,
+        after_lamports=after,
+        fee_lamports=fee,
+        priority_lamports=0,
+        signature=signature,
+        slot=1,
+    )
+
+
+def test_what_moved_a_wallets_sol_has_rows_and_no_fee_has_two() -> None:
+    paid: set[str] = set()
+    account, wallet = ExportFold("wac", set(), paid), WalletFold("main", paid)
+    landed = TransactionLanded(signature="t", slot=1, fee_lamports=5_000)
+    facts = (moved("t", "fee", 95, 90, 5_000), moved("r", "rent_paid", 90_000, 55_000, 5_000))
+    rows = [row for event in recorded((landed,), "tx:main") for row in account.take(event)]
+    rows += [row for event in recorded(facts, "wallet:w") for row in wallet.take(event)]
+    rows += [
+        row
+        for event in recorded((msgspec.structs.replace(landed, signature="r"),), "tx:main")
+        for row in account.take(event)
+    ]
+    assert [(row.kind, row.lamports, row.signature) for row in rows] == [
+        ("sol_fee", -5_000, "t"),
+        ("sol_fee", -5_000, "r"),
+        ("sol_rent_paid", -30_000, "r"),
+    ]
 
 
 def test_the_same_events_give_the_same_bytes_and_other_events_another_hash() -> None:
@@ -129,3 +163,27 @@ def test_times_of_another_zone_are_shown_beside_utc() -> None:
     lines = list(csv.DictReader(io.StringIO(written(made(recorded(HISTORY)), "csv", ZoneInfo("Asia/Tokyo")))))
     assert lines[0]["time"] == "2026-01-01T00:00:01.000000Z"
     assert lines[0]["local_time"] == "2026-01-01T09:00:01.000000+09:00"
+
+
+def test_a_fill_whose_record_is_lost_is_marked_preliminary() -> None:
+    lost = FillProven(
+        intent_id="sol/buy/1/0",
+        attempt=1,
+        order_id=2,
+        market="SOL-PERP",
+        market_index=0,
+        cell=1,
+        side="buy",
+        base_e9=E9,
+        quote_e6=100 * E6,
+        fee_e6=-20_000,
+        slot=2,
+        proof="the order is gone",
+    )
+    rows = rows_of(recorded((HISTORY[0], filled(1, "buy", 0, price=100, fee_e6=20_000), lost)))
+    assert [(row.kind, row.fee_e6, row.preliminary) for row in rows[1:]] == [
+        ("trade", 20_000, False),
+        ("trade", -20_000, True),
+    ]
+    table = list(csv.DictReader(io.StringIO(written(made(recorded((HISTORY[0], lost))), "csv", None))))
+    assert [row["preliminary"] for row in table] == ["", "yes"]

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from gridkeeper_core import events as e
 from gridkeeper_core.inputs import TransactionGone
+from gridkeeper_core.orders.reading import SNAPSHOT_EVERY_NS
 from gridkeeper_core.units import E6, E9
 from support.desk import Desk, cancel, fill, kinds, order, placed, venue_order
 
@@ -95,7 +96,8 @@ def test_a_record_told_late_counts_before_what_its_transaction_did_after_it() ->
 def test_the_order_of_an_orphan_that_is_open_once_more_is_still_known() -> None:
     desk = orphaned()
     assert kinds(desk.landed(cancel(7), finalized=False, slot=202)) == ["TransactionLanded", "OrphanGone"]
-    desk.read(slot=210, cursor_slot=201)
+    desk.now_ns += SNAPSHOT_EVERY_NS
+    assert kinds(desk.read(slot=210, cursor_slot=201)) == ["AccountSnapshot"]
     desk.vanished("s3")
     desk.take(TransactionGone(now_ns=desk.now_ns, alias="main", signature="s3", block_height=500))
 

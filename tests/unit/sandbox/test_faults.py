@@ -14,12 +14,11 @@ import httpx
 import pytest
 from solders.keypair import Keypair
 
-from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_drift.codecs import instructions
 from gridkeeper_drift.codecs.addresses import user_address
 from gridkeeper_drift.codecs.instructions import MarketAccounts, Trader
 from gridkeeper_drift.codecs.user import decode_user
-from gridkeeper_sandbox.faults import Fault, Faults, Scenario, read_scenario
+from gridkeeper_sandbox.faults import Fault
 from gridkeeper_sandbox.world import well_known
 from support.chain_client import QUOTE_ORACLE, ChainClient, sign
 from support.in_memory import SECOND_URL, URL, InMemorySandbox
@@ -329,65 +328,6 @@ def test_a_killed_sandbox_remembers_its_forks(tmp_path: Path) -> None:
     chain.restart()
     assert (chain.sandbox.world.mark(), chain.sandbox.slot()) == (world, slot)
     assert [chain.status(signature) is None for signature in (kept, dropped)] == [False, True]
-    chain.sandbox.close()
-
-
-def test_equal_seeds_strike_the_same_requests() -> None:
-    def struck(seed: int) -> list[bool]:
-        faults = Faults()
-        faults.set(Scenario(seed=seed, fault=(Fault(kind="slow", share=0.3),)), 0)
-        return [faults.strike(("slow",), ("getSlot",), 0) is not None for _ in range(200)]
-
-    assert struck(1) == struck(1)
-    assert struck(1) != struck(2)
-    assert 30 < sum(struck(1)) < 90
-
-
-def test_a_fault_holds_from_and_until_its_seconds() -> None:
-    faults = Faults()
-    faults.set(Scenario(fault=(Fault(kind="slow", from_s=10, until_s=20),)), 5 * 10**9)
-    times = [14, 15, 24, 25]
-    assert [faults.strike(("slow",), ("x",), at * 10**9) is not None for at in times] == [False, True, True, False]
-
-
-def test_a_scenario_of_the_start_waits_for_the_first_price_and_is_in_force_at_once_after_a_restart(
-    tmp_path: Path,
-) -> None:
-    scenario = tmp_path / "faults.toml"
-    scenario.write_text('[[fault]]\nkind = "server-error"\n')
-
-    async def statuses(*, moves: bool) -> list[int]:
-        with closing(InMemorySandbox(tmp_path / "chain", scenario=scenario)) as chain:
-            client = Client(chain)
-            found = [(await client.post("getSlot")).status_code]
-            if moves:
-                chain.price(150)
-                found.append((await client.post("getSlot")).status_code)
-            return found
-
-    assert run_simulated(statuses(moves=True)) == [200, 503]
-    assert run_simulated(statuses(moves=False)) == [503]
-
-
-def test_a_scenario_file_is_read_and_a_wrong_one_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "faults.toml"
-    path.write_text('seed = 4\n[[fault]]\nkind = "fork"\nmethod = "keepers"\nshare = 0.5\n')
-    assert read_scenario(path) == Scenario(seed=4, fault=(Fault(kind="fork", method="keepers", share=0.5),))
-    for text in ('[[fault]]\nkind = "flood"\n', '[[fault]]\nkind = "slow"\nshare = 2.0\n', "fault = 3", "="):
-        path.write_text(text)
-        with pytest.raises(GridkeeperError) as refused:
-            read_scenario(path)
-        assert refused.value.code == "BAD_VALUE"
-    with pytest.raises(GridkeeperError) as missing:
-        read_scenario(tmp_path / "none.toml")
-    assert missing.value.code == "BAD_FILE"
-
-
-def test_faults_that_need_time_are_refused_in_lockstep(tmp_path: Path) -> None:
-    chain = ChainClient(tmp_path / "chain", lockstep=True)
-    with pytest.raises(GridkeeperError):
-        chain.sandbox.set_faults(Scenario(fault=(Fault(kind="fork"),)))
-    chain.sandbox.set_faults(Scenario(fault=(Fault(kind="rate-limit"),)))
     chain.sandbox.close()
 
 

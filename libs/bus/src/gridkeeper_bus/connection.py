@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from urllib.parse import parse_qs, urlsplit
 
 import nats
 import nats.errors
@@ -117,13 +119,15 @@ async def connect(
 ) -> Bus:
     """Connect once, then stay connected for ever.
 
-    `url` may hold user and password or a token; with `nkey_seed` the server is shown an nkey instead. Raises
-    GridkeeperError STORE_LOST when the first attempt fails within the patience.
+    `url` may hold user and password or a token; with `nkey_seed` the server is shown an nkey instead. `tls://…?ca=FILE`
+    trusts the authority in the file (PEM) and no other. Raises GridkeeperError STORE_LOST when the first attempt fails
+    within the patience, BAD_FILE where the file holds no certificate.
     """
     bus = Bus(patience_s)
+    address, authority = _split(url)
     try:
         async with asyncio.timeout(patience_s):
-            await _first_connect(bus, url, name, nkey_seed, inbox_prefix)
+            await _first_connect(bus, address, authority, name, nkey_seed, inbox_prefix)
     except (TimeoutError, nats.errors.Error, OSError) as e:
         detail = f"NATS cannot be reached: {bus.last_error or e}"
         raise GridkeeperError("STORE_LOST", field="NATS", detail=detail) from e
@@ -131,11 +135,30 @@ async def connect(
     return bus
 
 
-async def _first_connect(bus: Bus, url: str, name: str, nkey_seed: str, inbox_prefix: str) -> None:
+def _split(url: str) -> tuple[str, ssl.SSLContext | None]:
+    """The address alone, and whom to trust where the URL says it."""
+    parts = urlsplit(url)
+    authority = parse_qs(parts.query).get("ca")
+    if not authority:
+        return url, None
+    try:
+        context = ssl.create_default_context(cafile=authority[0])
+    except (OSError, ssl.SSLError) as error:
+        expected = "a certificate (PEM)"
+        raise GridkeeperError(
+            "BAD_FILE", field="nats_url: ca", value=authority[0], expected=expected, detail=str(error)
+        ) from error
+    return parts._replace(query="").geturl(), context
+
+
+async def _first_connect(
+    bus: Bus, url: str, authority: ssl.SSLContext | None, name: str, nkey_seed: str, inbox_prefix: str
+) -> None:
     # Internal handlers of the bus itself; nobody else calls them.
     await bus.client.connect(
         url,
         name=name,
+        tls=authority,
         error_cb=bus._on_error,  # noqa: SLF001
         disconnected_cb=bus._on_disconnect,  # noqa: SLF001
         reconnected_cb=bus._on_reconnect,  # noqa: SLF001

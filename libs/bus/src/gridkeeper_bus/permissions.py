@@ -15,6 +15,7 @@ from gridkeeper_core import names
 DECIDING = ("strategy", "execution", "ledger", "notifier")
 PRODUCERS = (*DECIDING, "price_feed")
 SERVICES = (*PRODUCERS, "sandbox")
+AUDITOR = "auditor"
 _LISTENS_TO_PRICES = ("strategy", "execution", "ledger")
 _COMMANDS = {"strategy": ("grid",), "execution": ("account",), "notifier": ("alert",)}
 _TAPE_RUN = "tape.run"
@@ -58,13 +59,29 @@ def access_of(service: str, shard: int = 0) -> Access:
     return Access(publish=tuple(publish), subscribe=tuple(subscribe))
 
 
-def authorization(admin: str, password: str, users: Mapping[str, str], shard: int = 0) -> str:
-    """The inside of the server's `authorization` block: a user with all rights, and one per service.
+def auditor_access(shard: int = 0) -> Access:
+    """What an audit needs: every event, and what each service says of its own state. It can tell nobody to do a thing.
+
+    It hears the answers to an administrator's requests as well; they hold nothing that is not in the events.
+    """
+    queries = [names.query_subject(shard, service, "heads") for service in DECIDING]
+    snapshot = names.query_subject(shard, "execution", "snapshot")
+    return Access(publish=(*_reading(names.EV_STREAM), *queries, snapshot), subscribe=("_INBOX.>",))
+
+
+def authorization(
+    admin: str, password: str, users: Mapping[str, str], shard: int = 0, *, auditor_password: str = ""
+) -> str:
+    """The inside of the server's `authorization` block: a user with all rights, one per service, and an auditor.
 
     `users`: service -> public nkey. Only the service's key can sign in as it; the file holds no secret of theirs.
+    Without a password there is no auditor.
     """
-    entries = [f"    {{ user: {json.dumps(admin)}, password: {json.dumps(password)} }}"]
-    entries += [_user(key, access_of(service, shard)) for service, key in users.items()]
+    entries = [_entry(f"user: {json.dumps(admin)}, password: {json.dumps(password)}", None)]
+    entries += [_entry(f"nkey: {key}", access_of(service, shard)) for service, key in users.items()]
+    if auditor_password:
+        signing_in = f"user: {json.dumps(AUDITOR)}, password: {json.dumps(auditor_password)}"
+        entries.append(_entry(signing_in, auditor_access(shard)))
     return "  users = [\n" + "\n".join(entries) + "\n  ]"
 
 
@@ -96,9 +113,11 @@ def _looking(stream: str) -> list[str]:
     return [f"$JS.API.STREAM.INFO.{stream}", f"$JS.API.STREAM.MSG.GET.{stream}"]
 
 
-def _user(key: str, access: Access) -> str:
+def _entry(signing_in: str, access: Access | None) -> str:
+    if access is None:
+        return f"    {{ {signing_in} }}"
     return f"""    {{
-      nkey: {key}
+      {signing_in}
       permissions: {{
         publish: {{ allow: {json.dumps(access.publish)} }}
         subscribe: {{ allow: {json.dumps(access.subscribe)} }}

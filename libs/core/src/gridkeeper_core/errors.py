@@ -96,8 +96,8 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "Move the stop or the target, or wait for the price.",
     ),
     "POSITION_EXISTS": (
-        "The account has a position in this market already, which the grid's stops would close as well.",
-        "Set adopt = true to begin with it, or use another sub-account.",
+        "The account has a position in this market already, and closing the grid could not tell the two apart.",
+        "Set grid.adopt = true to begin with it, close it, or use another sub-account.",
     ),
     "POSITION_SIDE": (
         "The position to adopt is on the other side than the grid's direction.",

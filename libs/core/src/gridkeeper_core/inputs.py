@@ -71,7 +71,7 @@ class AccountRead(msgspec.Struct, frozen=True, kw_only=True):
     """The account as the venue holds it at a slot, when all signatures up to it were walked; `cursor` is finalized.
 
     `endpoints` is how many were asked and `agreed` whether they say the same: a break is believed only then.
-    `block_time_s` is the chain's clock as read now, 0 where it was not asked for. With `keeps` a snapshot is wanted now.
+    `block_time_s` is the chain's clock as read now, 0 where it was not asked for. `keeps`: a snapshot is wanted now.
     """
 
     now_ns: int

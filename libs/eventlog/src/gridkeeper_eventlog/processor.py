@@ -140,6 +140,7 @@ class Processor:
         page = await self._thread.run(self.store.select, 0, RESTORE_PAGE)
         while page:
             following = asyncio.ensure_future(self._thread.run(self.store.select, page[-1].id, RESTORE_PAGE))
+            await asyncio.sleep(0)  # the next page is asked for before this one is folded, not after
             self._fold(page)
             count += len(page)
             page = await following

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_core.events import GridRejected
+from gridkeeper_core.events import Fact, GridRejected
 from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.inputs import ProposeGrid
 from gridkeeper_core.market import MarketSpec
@@ -30,13 +30,14 @@ _NEVER_NS = 2**63 - 1
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """What a grid is run under. `deposit_e6` is the collateral of its sub-account; a transaction lands `latency_ns`
-    after it was signed."""
+    after it was signed. Without `rejects_crossing` the venue lets a post-only order that would cross rest."""
 
     spec: MarketSpec
     fills: FillRules = FillRules()
     latency_ns: int = 0
     deposit_e6: int
     enforce_margin: bool = True
+    rejects_crossing: bool = True
     spread_bps: int = 0
 
 
@@ -57,7 +58,7 @@ class Run:
             self._ends.append(len(self.lab.log))
 
     def events(self) -> Sequence[Recorded]:
-        """Everything that was decided, in order."""
+        """Everything that was decided and is kept, in order."""
         return self.lab.log
 
     def row_of_events(self) -> Ints:
@@ -77,20 +78,24 @@ def run(
     crossings: Crossings | None = None,
     engine: Engine = "skipping",
     progress: Callable[[int], None] | None = None,
+    kept: frozenset[type[Fact]] | None = None,
 ) -> Run:
     """Trade the grid over the whole tape; it is proposed when the first row has passed.
 
     Raises GridkeeperError with the reason when the grid cannot be opened. `crossings` is the index over the tape's
-    prices, which runs on the same tape share. `progress` is told now and then how many rows have passed.
+    prices, which runs on the same tape share. `progress` is told now and then how many rows have passed. Events of
+    facts that are not `kept` are forgotten once they were handed over: those of a year fill hundreds of megabytes.
     """
+    rules = MarketRules(spec=setting.spec, spread_bps=setting.spread_bps, rejects_crossing=setting.rejects_crossing)
     lab = Lab(
-        [MarketRules(spec=setting.spec, spread_bps=setting.spread_bps)],
+        [rules],
         fills=setting.fills,
         deposit_e6=setting.deposit_e6,
         enforce_margin=setting.enforce_margin,
         latency_ns=setting.latency_ns,
         account=config.account,
         restates=False,
+        kept=kept,
     )
     ran = Run(lab, config, tape)
     walk = _Walk(ran, funding, crossings, engine)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gridkeeper_lab.columns import Ints
 
 _BLOCK = 512
-_NEAR = 48
+_NEAR = 256
 _BLOCKS_AT_A_TIME = 4096
 
 

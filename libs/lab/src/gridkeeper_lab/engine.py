@@ -64,7 +64,8 @@ class Lab:
     `log` holds all events in the order in which they were decided, without hashes (`prev` is empty): encoding is the
     event store's business. Services on the same tape in lockstep record the same events, stream by stream. A signed
     transaction lands `latency_ns` later, and is seen at once when it does. Without `restates` execution leaves out of
-    its `tx:` stream what it met: nothing follows from it, and whoever has the tape can have it again.
+    its `tx:` stream what it met: nothing follows from it, and whoever has the tape can have it again. Of facts that are
+    not `kept` (None: all are) only the number is; they are decided and handed over like all others.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Lab:
         now_ns: int = 0,
         on_event: Callable[[Recorded], None] | None = None,
         restates: bool = True,
+        kept: frozenset[type[e.Fact]] | None = None,
     ) -> None:
         self.now_ns = now_ns
         self.log: list[Recorded] = []
@@ -92,6 +94,7 @@ class Lab:
             ("ledger", self.ledger, _LEDGER_READS),
         )
         self._on_event = on_event
+        self._kept = kept
         self._wakes: dict[str, int | None] = {name: _UNKNOWN_NS for name, _, _ in self._machines}
         self._account = account
         self._latency_ns = latency_ns
@@ -242,7 +245,8 @@ class Lab:
             prev=GENESIS,
             fact=draft.fact,
         )
-        self.log.append(event)
+        if self._kept is None or type(draft.fact) in self._kept:
+            self.log.append(event)
         if self._on_event is not None:
             self._on_event(event)
         return event

@@ -14,11 +14,19 @@ from gridkeeper_core.grid.state import gap_of
 from gridkeeper_core.ledger.marks import Line
 from gridkeeper_core.ledger.position import value_e6
 from gridkeeper_core.ledger.views import grid_view
+from gridkeeper_core.units import E6
 from gridkeeper_lab.backtest import Run
 from gridkeeper_lab.columns import Ints
 
 NO_LEVEL = -1
 _ROWS_AT_A_TIME = 1 << 16
+NEEDED: frozenset[type[e.Fact]] = frozenset(
+    (
+        e.GridRejected, e.OrderFilled, e.Posted, e.OrderResting, e.OrderClosed, e.OrderRefused, e.Liquidated,
+        e.ProofChecked,
+    )
+)  # fmt: skip
+"""The facts that an outcome is made from; a report looks at more."""
 
 
 class Fills(msgspec.Struct, frozen=True):
@@ -199,6 +207,17 @@ def _pnl_by_parts(price_e6: Ints, steps: Steps) -> Iterator[tuple[int, npt.NDArr
         held, cash = held_at(end - first, part)
         yield first, (held + base) * (price_e6[first:end] / 1e6) + (cash + quote)
         base, quote = base + float(held[-1]), quote + float(cash[-1])
+
+
+def joint_drawdown_e6(runs: Sequence[Run]) -> int:
+    """The deepest fall of what all runs have together, looked at whenever any of them has a price."""
+    times_ns = np.unique(np.concatenate([run.tape.ts_ns for run in runs]))
+    total = np.zeros(len(times_ns))
+    for run in runs:
+        # Before its first price a run has neither won nor lost.
+        curve = np.concatenate(([0.0], total_pnl(run.tape.price_e6, steps_of(run))))
+        total += curve[np.searchsorted(run.tape.ts_ns, times_ns, side="right")]
+    return max(0, round(float((np.maximum.accumulate(total) - total).max()) * E6))
 
 
 def exact_pnl_e6(price_e6: Ints, steps: Steps, row: int) -> int:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.events import Fact
 from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_lab.backtest import Engine, Run, Setting, run
 from gridkeeper_lab.columns import Columns
 from gridkeeper_lab.crossing import Crossings
 from gridkeeper_lab.funding_file import Payment
-from gridkeeper_lab.outcome import Outcome, outcome_of
+from gridkeeper_lab.outcome import NEEDED, Outcome, outcome_of
 
 
 class History(msgspec.Struct, frozen=True):
@@ -42,9 +43,13 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_trial(
-    trial: Trial, history: History, engine: Engine = "skipping", progress: Callable[[int], None] | None = None
+    trial: Trial,
+    history: History,
+    engine: Engine = "skipping",
+    progress: Callable[[int], None] | None = None,
+    kept: frozenset[type[Fact]] | None = None,
 ) -> Run:
-    """One trial in this process. Raises GridkeeperError when its grid cannot be opened."""
+    """One trial in this process; `kept` as of `run`. Raises GridkeeperError when its grid cannot be opened."""
     is_whole = trial.first == 0 and trial.end in (None, len(history.tape))
     end = len(history.tape) if trial.end is None else trial.end
     return run(
@@ -56,6 +61,7 @@ def run_trial(
         crossings=history.crossings if is_whole else None,
         engine=engine,
         progress=progress,
+        kept=kept,
     )
 
 
@@ -101,6 +107,7 @@ def _try(place: int) -> Tried:
     trials, histories, engine = _shared
     trial = trials[place]
     try:
-        return Tried(outcome=outcome_of(run_trial(trial, histories[trial.config.market], engine)))
+        ran = run_trial(trial, histories[trial.config.market], engine, kept=NEEDED)
+        return Tried(outcome=outcome_of(ran))
     except GridkeeperError as refusal:
         return Tried(outcome=None, code=refusal.code, detail=str(refusal))

@@ -11,8 +11,9 @@ from gridkeeper_bus.connection import Bus, connect
 from gridkeeper_bus.inspection import RawMessage, held_stream, read_raw
 from gridkeeper_core import names
 from gridkeeper_core.audit.copies import Sent
+from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_eventlog.db_thread import DbThread
-from gridkeeper_eventlog.store import EventStore, StoredRow
+from gridkeeper_eventlog.store import STORE_LOST, EventStore, StoredRow
 
 SERVICES = ("price_feed", "strategy", "execution", "ledger", "notifier")
 """Every service that has a log."""
@@ -60,6 +61,17 @@ class Logs:
         """The next page of a log; empty at its end."""
         return await self.thread.run(self.stores[service].select, after_id, PAGE)
 
+    async def pages(self, service: str) -> AsyncGenerator[list[StoredRow], None]:
+        """A log page by page; PostgreSQL looks for the next one while this one is worked on."""
+        page = await self.rows(service, 0)
+        while page:
+            following = asyncio.ensure_future(self.rows(service, page[-1].id))
+            await asyncio.sleep(0)
+            try:
+                yield page
+            finally:
+                page = await following
+
     async def last_sequence(self) -> int:
         """Where EV ends now."""
         return (await held_stream(self.bus, names.EV_STREAM)).last_sequence
@@ -93,9 +105,12 @@ async def opened(
         for store in stores.values():
             stack.callback(store.close)
         stack.callback(thread.close)
-        for store in stores.values():
-            await thread.run(store.open)
-        yield Logs(stores, thread, bus, shard)
+        try:
+            for store in stores.values():
+                await thread.run(store.open)
+            yield Logs(stores, thread, bus, shard)
+        except STORE_LOST as error:
+            raise GridkeeperError("STORE_LOST", field="PostgreSQL", detail=str(error)) from error
 
 
 def sent_of(message: RawMessage) -> Sent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -98,11 +99,14 @@ async def _ask(bus: Bus, shard: int, services: Sequence[str]) -> dict[str, Heads
 
 async def _from_postgres(logs: Logs, service: str, until_id: int, shares: Shares) -> State:
     fold, read_to = Replay(MACHINES[service](), until_id), 0
-    while not fold.is_done and (rows := await logs.rows(service, read_to)):
-        for row in rows:
-            fold.take(row.id, row.state)
-        shares.add(rows[-1].id - read_to)
-        read_to = rows[-1].id
+    async with aclosing(logs.pages(service)) as pages:
+        async for rows in pages:
+            for row in rows:
+                fold.take(row.id, row.state)
+            shares.add(rows[-1].id - read_to)
+            read_to = rows[-1].id
+            if fold.is_done:
+                break
     return fold.state()
 
 

@@ -19,6 +19,7 @@ from gridkeeper_cli.audit_rehearsal import history_of, rehearsal_document, rehea
 from gridkeeper_cli.audit_replay import SOURCES, ReplayReport, Source, replay
 from gridkeeper_cli.documents import Document
 from gridkeeper_cli.grid_source import read_grid_file
+from gridkeeper_cli.offline_servers import postgres_reached
 from gridkeeper_cli.price_segments import recorded_prices
 from gridkeeper_cli.record_source import FileSource, PostgresSource, RecordSource, ev_source
 from gridkeeper_cli.render import facts, table
@@ -98,6 +99,10 @@ async def _opened(session: Session, file: Path | None, source: Source | None) ->
     elif source == "ev":
         async with ev_source(read_run_file(session.data_dir).nats_url, session.data_dir) as ev:
             yield ev
+    elif (session.data_dir / "postgres.json").exists():
+        # Also where nothing runs: a restored copy is looked at before it trades.
+        with postgres_reached(session.data_dir) as postgres_url:
+            yield PostgresSource(postgres_url)
     else:
         yield PostgresSource(read_run_file(session.data_dir).postgres_url)
 

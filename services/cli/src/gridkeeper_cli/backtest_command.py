@@ -35,6 +35,9 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option("--fees", metavar="maker=R,taker=R", help="Rates, or tier=1 to 6 (default: the lowest tier)."),
     click.option("--margin/--no-margin", default=True, help="Without: no collateral is needed, nothing is liquidated."),
     click.option(
+        "--post-only/--no-post-only", default=True, help="Without: a post-only order that would cross is not rejected."
+    ),
+    click.option(
         "--path", type=click.Choice(PATH_ORDERS), default="near", show_default=True, help="Which extreme comes first."
     ),
     click.option("--participation", default="0.1", metavar="SHARE", help="Share of a candle's volume that is traded."),
@@ -107,7 +110,7 @@ def backtest(
         return
     if walk_forward:
         raise click.UsageError("--walk-forward chooses among --vary settings: give at least one.")
-    runs = _runs(files, known, options, plain=plain)
+    runs = _runs(files, known, options, plain=plain, for_report=report is not None)
     _answer(session, runs, known, options)
     if report is not None:
         from gridkeeper_cli.report_page import write_report
@@ -116,8 +119,11 @@ def backtest(
         session.warn(f"the report is in {report}")
 
 
-def _runs(files: Sequence[GridFile], known: dict[str, History], options: Options, *, plain: bool) -> list[Run]:
+def _runs(
+    files: Sequence[GridFile], known: dict[str, History], options: Options, *, plain: bool, for_report: bool
+) -> list[Run]:
     from gridkeeper_cli.backtest_plan import trial_of
+    from gridkeeper_lab.outcome import NEEDED
     from gridkeeper_lab.trials import run_trial
 
     runs = []
@@ -125,14 +131,15 @@ def _runs(files: Sequence[GridFile], known: dict[str, History], options: Options
         history = known[file.config.market]
         with progress_bar(file.config.grid_id, len(history.tape)) as tell:
             trial = trial_of(file, history, options)
-            runs.append(run_trial(trial, history, "plain" if plain else "skipping", tell))
+            kept = None if for_report else NEEDED
+            runs.append(run_trial(trial, history, "plain" if plain else "skipping", tell, kept))
     return runs
 
 
 def _answer(session: Session, runs: Sequence[Run], known: dict[str, History], options: Options) -> None:
     from gridkeeper_cli.backtest_document import document_of, text_of, together
     from gridkeeper_cli.backtest_rows import counted_over_all
-    from gridkeeper_lab.outcome import fills_of, outcome_of
+    from gridkeeper_lab.outcome import fills_of, joint_drawdown_e6, outcome_of
 
     outcomes = [outcome_of(run) for run in runs]
     if len(runs) == 1 and len(known) == 1:
@@ -142,7 +149,7 @@ def _answer(session: Session, runs: Sequence[Run], known: dict[str, History], op
     fills = [counted_over_all(fills_of(run), run.config.market, tapes) for run in runs]
     ticks = sum(len(tape) for tape in tapes.values())
     text = () if session.json else [part for outcome in outcomes for part in text_of(outcome, options)]
-    session.answer(together(outcomes, fills, ticks), *text)
+    session.answer(together(outcomes, fills, ticks, joint_drawdown_e6(runs)), *text)
 
 
 @contextmanager

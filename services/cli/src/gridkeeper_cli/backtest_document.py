@@ -46,8 +46,8 @@ def document_of(outcome: Outcome) -> Document:
     }
 
 
-def together(outcomes: Sequence[Outcome], fills: Sequence[Fills], ticks: int) -> Document:
-    """Several grids of one run: sums, and each grid's own numbers under `grids`.
+def together(outcomes: Sequence[Outcome], fills: Sequence[Fills], ticks: int, drawdown_e6: int) -> Document:
+    """Several grids of one run: sums, and each grid's own numbers under `grids`. `drawdown_e6` is that of their sum.
 
     `fills` are counted by rows of all tapes together, in order of time; the hash is over the fills of all grids, by row
     and then in the order in which the grids were named.
@@ -69,7 +69,7 @@ def together(outcomes: Sequence[Outcome], fills: Sequence[Fills], ticks: int) ->
         "final_gap": None,
         "position": None,
         **sums,
-        "max_drawdown": e6_text(max(o.max_drawdown_e6 for o in outcomes)),
+        "max_drawdown": e6_text(drawdown_e6),
         "max_live_orders": max(o.max_live_orders for o in outcomes),
         "fills_sha256": digest.hexdigest(),
         "grids": [document_of(outcome) for outcome in outcomes],
@@ -109,6 +109,8 @@ def assumptions(options: Options) -> str:
         "queue": f"trades fill by their size, {options.queue_ahead} of it to others first",
     }[options.fill]
     margin = "margin as on the venue" if options.margin else "no margin"
+    if not options.post_only:
+        margin += "; what would cross is not rejected"
     return (
         f"{fills}; {options.latency_ms} ms until an order rests; {margin}; candles walked {options.path} extreme first"
     )

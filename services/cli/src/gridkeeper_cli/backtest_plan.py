@@ -39,6 +39,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: int = 400
     fees: str | None = None
     margin: bool = True
+    post_only: bool = True
     path: PathOrder = "near"
     participation: str = "0.1"
     spread_bps: int = 0
@@ -114,6 +115,7 @@ def trial_of(file: GridFile, history: History, options: Options, first: int = 0,
             latency_ns=options.latency_ms * NS_PER_MS,
             deposit_e6=_deposit_e6(options, capital_e6(config, levels_e6, sizes_e9, start_e6)),
             enforce_margin=options.margin,
+            rejects_crossing=options.post_only,
             spread_bps=options.spread_bps,
         ),
         first=first,

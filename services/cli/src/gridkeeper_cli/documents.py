@@ -66,7 +66,7 @@ def grid_detail(detail: requests.GridDetail, books: ledger.GridBooksView | None)
         "range_left": view.range_left,
         "turns": view.turns,
         "cash": e6_text(view.cash_e6),
-        "levels": [e6_text(level) for level in levels],
+        "levels": [e6_text(price_e6) for price_e6 in levels],
         "cells": [
             {
                 "cell": cell,

@@ -129,7 +129,7 @@ def show(session: Session, grid_id: str) -> None:
         ),
         *[f"{pause.code}: {pause.meaning} {pause.told}".rstrip() for pause in detail.pauses],
         "",
-        table(_LEVEL_COLUMNS, _levels_shown(detail)) if detail.reasons else "It has no levels yet.",
+        table(_LEVEL_COLUMNS, _levels_shown(detail)) if detail.reasons else _no_levels(detail),
         *_other_orders(detail, document),
     )
 
@@ -137,6 +137,10 @@ def show(session: Session, grid_id: str) -> None:
 def _flag_text(document: documents.Document) -> str:
     until = f" until {document['flag_until']}" if document["flag_until"] else ""
     return f"{document['flag']}{until}"
+
+
+def _no_levels(detail: GridDetail) -> str:
+    return "It has no levels any more." if detail.view.state == "stopped" else "It has no levels yet."
 
 
 def _levels_shown(detail: GridDetail) -> list[documents.Document]:

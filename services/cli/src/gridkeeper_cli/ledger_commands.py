@@ -101,7 +101,12 @@ def _earned(document: documents.Document) -> list[tuple[str, object]]:
         return []
     return [
         ("capital", document["capital"]),
-        ("grid APR", f"{document['grid_apr_percent']} %"),
-        ("total APR", f"{document['total_apr_percent']} %"),
+        ("grid APR", _percent(document["grid_apr_percent"])),
+        ("total APR", _percent(document["total_apr_percent"])),
         ("drawdown", f"{document['drawdown']} ({document['drawdown_percent']} %)"),
     ]
+
+
+def _percent(number: str | None) -> str | None:
+    """A grid's first hours say nothing about a year."""
+    return None if number is None else f"{number} %"

@@ -17,18 +17,22 @@ from gridkeeper_cli.documents import Document, iso_utc, optional_e6
 from gridkeeper_cli.record_reading import log_opened, rows_of
 from gridkeeper_cli.session import Session, everywhere, json_text, pass_session
 from gridkeeper_core.errors import GridkeeperError
+from gridkeeper_core.events import SolCounted
 from gridkeeper_core.ledger.cost_basis import METHODS, Method
-from gridkeeper_core.ledger.export import EventRange, ExportFold, ExportRow, Survey
+from gridkeeper_core.ledger.export import EventRange, ExportFold, ExportRow, Survey, WalletFold
 from gridkeeper_core.names import app_name, split_stream
 from gridkeeper_core.record import decode
 from gridkeeper_core.times import parse_time_ns
 from gridkeeper_core.units import E9, NS_PER_S, decimal_text, e6_text, e9_text
+from gridkeeper_eventlog.store import EventStore
 from gridkeeper_runtime.datadir import read_run_file
 
 Format = Literal["csv", "koinly", "json"]
 FORMATS: tuple[Format, ...] = ("csv", "koinly", "json")
 QUOTE_ASSET = "USDC"
 _KINDS = ("account", "tx")
+_NEWEST = 1_000
+"""Among so many of the newest events of a wallet is always a count: a reading has at most half as many moves."""
 _KOINLY = (
     "Date",
     "Sent Amount",
@@ -44,7 +48,15 @@ _KOINLY = (
     "TxHash",
 )
 _REALIZED, _PAID = "realized gain", "margin fee"
-_KOINLY_LABELS = {"opening": "", "transfer": "", "interest": "", "sol_fee": "cost", "adoption": "", "settlement": ""}
+_KOINLY_LABELS = {
+    "opening": "",
+    "transfer": "",
+    "interest": "",
+    "sol_fee": "cost",
+    "sol_rent_paid": "cost",
+    "adoption": "",
+    "settlement": "",
+}
 
 
 class Export(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,24 +114,40 @@ def export(
 def exported(postgres_url: str, method: Method, account: str, from_ns: int, to_ns: int | None) -> Export:
     """Read the record twice: what was taken back and the hash, then the rows."""
 
-    def wants(name: str) -> bool:
-        stream_kind, alias = split_stream(name)
-        return stream_kind in _KINDS and account in ("", alias)
-
     with log_opened(postgres_url, "execution") as store:
-        end = store.head_id()
+        end, wallets = store.head_id(), _wallets(store, account)
+
+        def wants(name: str) -> bool:
+            stream_kind, alias = split_stream(name)
+            return name in wallets or (stream_kind in _KINDS and account in ("", alias))
+
         survey = Survey(app_name("execution", 0), to_ns)
         for row in rows_of(store, wants, end):
             survey.take(row.id, row.state, decode(row.state))
-        folds: dict[str, ExportFold] = {}
+        paid: set[str] = set()
+        folds: dict[str, ExportFold | WalletFold] = {name: WalletFold(wallets[name], paid) for name in wallets}
         rows: list[ExportRow] = []
         for row in rows_of(store, wants, survey.range.last_id):
             event = decode(row.state)
-            fold = folds.setdefault(split_stream(row.stream)[1], ExportFold(method, survey.undone))
+            name = row.stream if row.stream in wallets else split_stream(row.stream)[1]
+            fold = folds.setdefault(name, ExportFold(method, survey.undone, paid))
             rows += [made for made in fold.take(event) if from_ns <= made.ts_ns]
-    if account and not folds:
+    if account and account not in folds:
         raise GridkeeperError("ACCOUNT_UNKNOWN", field="account", value=account)
     return Export(method=method, rows=tuple(rows), range=survey.range)
+
+
+def _wallets(store: EventStore, account: str) -> dict[str, str]:
+    """Streams of wallets, each with an account that it signs for; a shared one belongs to no single account."""
+    found: dict[str, str] = {}
+    for name, head in store.heads().items():
+        if split_stream(name)[0] != "wallet":
+            continue
+        newest = (decode(row.state).fact for row in reversed(store.stream(name, max(0, head.version - _NEWEST))))
+        counted = next((fact for fact in newest if isinstance(fact, SolCounted)), None)
+        if counted is not None and (not account or counted.accounts == (account,)):
+            found[name] = counted.accounts[0]
+    return found
 
 
 def written(made: Export, kind: Format, zone: tzinfo | None) -> str:
@@ -160,6 +188,7 @@ def _document(row: ExportRow, zone: tzinfo | None) -> Document:
         "price": optional_e6(row.price_e6),
         "quote": e6_text(row.quote_e6),
         "fee": e6_text(row.fee_e6),
+        "preliminary": "yes" if row.preliminary else "",
         "realized_pnl": e6_text(row.realized_pnl_e6),
         "position": None if row.position_e9 is None else e9_text(row.position_e9),
         "average_price": optional_e6(row.average_price_e6),
@@ -182,7 +211,7 @@ def _koinly_rows(made: Export) -> Iterator[list[str]]:
 
 def _koinly_amounts(row: ExportRow) -> Iterator[tuple[int, str, str]]:
     if row.lamports:
-        yield row.lamports, "SOL", _KOINLY_LABELS["sol_fee"]
+        yield row.lamports, "SOL", _KOINLY_LABELS.get(row.kind, "")
     elif row.side:
         if row.realized_pnl_e6:
             yield row.realized_pnl_e6, QUOTE_ASSET, _REALIZED

@@ -63,7 +63,7 @@ def assuming(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="FILE",
             multiple=True,
             type=click.Path(path_type=Path),
-            help="Recorded funding rates; their mean is taken for the funding per day.",
+            help="Recorded funding rates, whose mean is taken for the funding per day (default: the venue's own rate).",
         ),
         click.option("--accept", "accepted", metavar="CODE", multiple=True, help="Override a refusal; recorded."),
     )

@@ -143,8 +143,8 @@ def _market_text(spec: MarketSpec) -> str:
 
 def _data_section(options: Options, known: Mapping[str, History]) -> str:
     words = [*options.data, *options.funding]
-    rows = [(str(file), _sha256(file)) for file in (_file_of(word, known) for word in words)]
-    return section("Data", table(("file", "sha256"), rows), note(made_by()))
+    files = [_file_of(word, known) for word in words]
+    return section("Data", *(note(f"{file}, sha256 {_sha256(file)}") for file in files), note(made_by()))
 
 
 def _file_of(word: str, known: Mapping[str, History]) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -45,6 +46,7 @@ WALK_AT_LEAST_S = 10.0
 """How often an account is walked while something it was told of is not final yet."""
 WALK_IDLE_S = 300.0
 MARKETS_EVERY_S = 300.0
+MARKETS_GUARDED_S = 10.0
 RPC_PAUSE_S = 1.0
 SNAPSHOT_ATTEMPTS = 25
 RECHECK_S = 1.0
@@ -85,7 +87,7 @@ class ChainDesk:
         self._is_unsigned = False
         self.meter = AccountMeter()
         self.lamports: dict[str, int] = {}
-        self.funding: dict[str, FundingView] = {}
+        self._funding: dict[str, FundingView] = {}
         self._begun: list[asyncio.Future[list[Recorded]]] = []
         self.trouble = "The chain was not read yet."
 
@@ -132,6 +134,14 @@ class ChainDesk:
             reasons.append("Every endpoint failed too often and rests for a while.")
         return reasons + [f"Account {alias} is not reconciled with the venue yet." for alias in recovering]
 
+    async def funding(self) -> list[FundingView]:
+        """The funding rates of the markets that are traded, as set now; as read last where the endpoint is away."""
+        with suppress(RpcUnreachableError):
+            found = await self._venue.poll()
+            rates = (funding_of(market.account, market.price.price_e6) for market in found.markets.values())
+            self._funding |= {rate.market: rate for rate in rates if rate is not None}
+        return list(self._funding.values())
+
     # ------------------------------------------------------------ tasks
 
     def begin(self) -> None:
@@ -174,9 +184,10 @@ class ChainDesk:
         self._to_look.set()
 
     async def keep_reading_markets(self, symbols: Sequence[str]) -> None:
-        """The venue's admin may change a market at any time."""
+        """The venue's admin may change a market at any time; one that stops placing is soon looked at again."""
         while True:
-            await asyncio.sleep(MARKETS_EVERY_S)
+            is_guarded = any(market for account in self._machine.accounts() for _, market in account.guards)
+            await asyncio.sleep(MARKETS_GUARDED_S if is_guarded else MARKETS_EVERY_S)
             await self._guarded(self._read_markets(symbols))
 
     # ------------------------------------------------------------ sending
@@ -341,7 +352,6 @@ class ChainDesk:
             item = MarketRead(now_ns=self._now_ns(), spec=spec)
             if spec.index in found.markets:
                 oracle = found.markets[spec.index].price
-                self._note_funding(funding_of(found.markets[spec.index].account, oracle.price_e6))
                 item = replace(
                     item,
                     oracle_e6=oracle.price_e6,
@@ -349,10 +359,6 @@ class ChainDesk:
                     oracle_age_slots=max(0, found.slot - oracle.slot),
                 )
             await self._inbox.submit(item)
-
-    def _note_funding(self, found: FundingView | None) -> None:
-        if found is not None:
-            self.funding[found.market] = found
 
     async def _guarded(self, work: Awaitable[object]) -> None:
         """An endpoint that is away is waited for; readiness says so meanwhile."""

@@ -29,8 +29,8 @@ class AccountRequests:
         return msgspec.json.encode(list(self._machine.specs().values()))
 
     async def funding(self, _subject: str, _body: bytes) -> bytes:
-        """The funding rates of the markets as they were read last."""
-        return msgspec.json.encode(list(self._desk.funding.values()))
+        """The venue's funding rates."""
+        return msgspec.json.encode(await self._desk.funding())
 
     async def poll(self, _subject: str, _body: bytes) -> bytes:
         """Send what is in flight and walk the chain now; how many transactions were met."""

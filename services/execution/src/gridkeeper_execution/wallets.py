@@ -62,4 +62,5 @@ class WalletDesk:
     async def keep_counting(self) -> None:
         """From now on, for ever."""
         while True:
-            await asyncio.sleep(COUNT_EVERY_S if await self.try_count() else RETRY_S)
+            is_done = await self.try_count()
+            await asyncio.sleep(COUNT_EVERY_S if is_done else RETRY_S)

@@ -385,14 +385,12 @@ def _owned(data: bytes, owner: Pubkey) -> AccountBytes:
 
 
 def _token_account(owner: Pubkey, amount_e6: int) -> bytes:
-    initialized = b"\1"
     head = bytes(QUOTE_MINT) + bytes(owner) + amount_e6.to_bytes(8, "little")
-    return head + bytes(36) + initialized + bytes(12 + 8 + 36)
+    return head + bytes(36) + b"\1" + bytes(12 + 8 + 36)  # 1: initialized
 
 
 def _lookup_table(keys: Sequence[Pubkey]) -> AccountBytes:
-    never = (2**64 - 1).to_bytes(8, "little")
-    head = (1).to_bytes(4, "little") + never + bytes(8) + b"\0" + b"\0" + bytes(32) + bytes(2)
+    head = (1).to_bytes(4, "little") + bytes([255] * 8) + bytes(44)  # never deactivated; the rest is not read
     return _owned(head + b"".join(bytes(key) for key in keys), addresses.LOOKUP_TABLE_PROGRAM_ID)
 
 

@@ -7,7 +7,7 @@ from itertools import islice
 from gridkeeper_core.errors import CATALOGUE
 from gridkeeper_core.events import Side
 from gridkeeper_core.grid.edit_plan import EditPlan
-from gridkeeper_core.grid.reasons import grid_reasons, level_reasons, words_of
+from gridkeeper_core.grid.reasons import ENDINGS, grid_reasons, level_reasons, words_of
 from gridkeeper_core.grid.state import GridState, LiveOrder, gap_of
 from gridkeeper_core.grid.window import candidates, per_side
 from gridkeeper_core.prices.price import Price
@@ -127,6 +127,9 @@ def _pauses(grid: GridState) -> tuple[PauseView, ...]:
             PauseView(code=code, meaning=CATALOGUE.get(code, ("", ""))[0], told=told)
             for code, told in grid.told.items()
         )
+    if grid.status == "stopped":
+        code = grid.stop_code
+        return (PauseView(code=code, meaning=ENDINGS.get(code, ""), told="gridkeeper"),) if code else ()
     return tuple(
         PauseView(code=code, meaning=words_of(code), told=grid.told.get(code, "")) for code in grid_reasons(grid)
     )

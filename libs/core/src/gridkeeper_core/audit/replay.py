@@ -71,7 +71,8 @@ class Replay:
 
     def take(self, event_id: int, stored: bytes) -> None:
         """The next event of the log."""
-        self.seen_id = max(self.seen_id, event_id)
+        if event_id > self.seen_id:
+            self.seen_id = event_id
         if event_id > self.until_id or self._failure:
             return
         try:

@@ -228,15 +228,6 @@ def _is_disturbed(state: GridState, fact: e.CellChanged | e.PositionReduced) -> 
     return is_late or fact.filled_e9 < 0 or fact.cell in state.disturbed
 
 
-_OFTEN: dict[type[e.Fact], Callable[[GridState, Any, int], GridState]] = {
-    e.PriceSeen: _price_seen,
-    e.OrdersWanted: _orders_wanted,
-    e.OrderGone: _order_gone,
-    e.CellChanged: _cell_changed,
-}
-"""What nearly all events of a log are: found at once, not after every rare one was asked for."""
-
-
 def _position_reduced(state: GridState, fact: e.PositionReduced) -> GridState:
     signed_e9 = fact.filled_e9 if fact.side == "buy" else -fact.filled_e9
     money: dict[str, Any] = _money(state, fact)
@@ -271,3 +262,12 @@ def _money(state: GridState, fact: e.CellChanged | e.PositionReduced) -> dict[st
         "fees_e6": state.fees_e6 + fact.fee_e6,
         "fills": state.fills + (1 if fact.filled_e9 > 0 else -1),
     }
+
+
+_OFTEN: dict[type[e.Fact], Callable[[GridState, Any, int], GridState]] = {
+    e.PriceSeen: _price_seen,
+    e.OrdersWanted: _orders_wanted,
+    e.OrderGone: _order_gone,
+    e.CellChanged: _cell_changed,
+}
+"""What nearly all events of a log are: found at once, not after every rare one was asked for."""

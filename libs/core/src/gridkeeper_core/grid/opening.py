@@ -88,7 +88,7 @@ def _entry_e9(config: GridConfig, sizes_e9: tuple[int, ...], held_e9: tuple[int,
 
 def _check_position(config: GridConfig, granted: e.GridArmed) -> None:
     position_e9 = granted.position_e9
-    if position_e9 and not config.adopt and config.has_stops:
+    if position_e9 and not config.adopt:
         raise GridkeeperError("POSITION_EXISTS", field="grid.adopt", value=_text(granted.spec, position_e9))
     wrong = {"neutral": False, "long": position_e9 < 0, "short": position_e9 > 0}
     if config.adopt and wrong[config.direction]:

@@ -62,6 +62,15 @@ WORDS: dict[str, str] = {
 }
 """Code -> what it means."""
 
+ENDINGS: dict[str, str] = {
+    "STOP_LOW": "The price reached its lower stop; it closed its position and ended.",
+    "STOP_HIGH": "The price reached its upper stop; it closed its position and ended.",
+    "TAKE_PROFIT": "It reached the profit it was to take; it closed its position and ended.",
+    "ENTRY_TOO_SMALL": "Its first position was too small to trade with; it gave it back and ended.",
+    "RANGE": "The price left its range, for which it was told to close its position and end.",
+}
+"""Code of a grid that ended by itself -> what happened."""
+
 _TURNED_AWAY = {"not_placed": "POST_ONLY_CROSS", "failed": "FAILED", "expired": "EXPIRED", "venue": "VENUE"}
 """How an order ended -> the code of waiting for another try; refusals carry a code of their own."""
 _FIRST_PAUSES = ("FAULT", "RISK", "ACCOUNT_HALTED", "PAUSED")

@@ -67,10 +67,10 @@ class Row(msgspec.Struct, frozen=True):
         for place in range(first >> _BITS, len(self.chunks)):
             if self.largest[place] < least:
                 continue
-            base = place << _BITS
-            for inner, number in enumerate(self.chunks[place]):
-                if number >= least and base + inner >= first:
-                    yield base + inner
+            start = max(first - (place << _BITS), 0)
+            for index, number in enumerate(self.chunks[place][start:], (place << _BITS) + start):
+                if number >= least:
+                    yield index
 
     def falling(self, last: int, least: int) -> Iterator[int]:
         """The places from `last` downwards whose number is at least `least`."""

@@ -72,7 +72,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         path="grid.adopt", field="adopt", kind="flag", default="false", unit="",
         choices=("true", "false"),
-        meaning="Begin with the position the account has in the market, at the venue's own entry price.",
+        meaning="Begin with the position the account has in the market, at the venue's own entry price; else refused.",
     ),
     Setting(
         path="grid.entry", field="entry", kind="choice", default="maker", unit="",

@@ -194,7 +194,8 @@ def _look(state: GridState, side: Side, reference_e6: int, now_ns: int, changed:
     live = [o for o in orders.values() if o.kind == side and not o.unwanted]
     extra = _beyond(state, live, side, nearest, count)
     too_far = _beyond(state, live, side, ranked, count + slack) if slack else extra
-    urgent = bool(missing) and any(k in missing and k not in changed for k in nearest[: max(count - slack, 1)])
+    core = nearest[: max(count - slack, 1)]
+    urgent = bool([k for k in missing if k not in changed and k in core])
     is_empty = bool(missing) and not live
     return _Side(missing=tuple(missing), extra=tuple(extra), due=urgent or bool(too_far), empty=is_empty)
 
@@ -333,5 +334,5 @@ def _within_cap(state: GridState, wanted: list[WantedOrder], unwanted: list[Unwa
         return wanted
     leaving = {u.intent_id for u in unwanted}
     kinds = ("buy", "sell")
-    staying = sum(1 for o in state.orders.values() if o.kind in kinds and not o.unwanted and o.intent_id not in leaving)
-    return wanted[: max(state.config.live_orders - staying, 0)]
+    staying = [o for o in state.orders.values() if not o.unwanted and o.kind in kinds and o.intent_id not in leaving]
+    return wanted[: max(state.config.live_orders - len(staying), 0)]

@@ -20,6 +20,7 @@ from gridkeeper_core.events import (
     OrderFilled,
     PositionState,
     Posted,
+    SolMoved,
     TransactionFailed,
     TransactionLanded,
 )
@@ -31,9 +32,11 @@ from gridkeeper_core.units import E9, div_trunc
 
 
 class ExportRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One amount that moved. `kind` as in `Posted`, and sol_fee; `quote_e6` is signed, the fee apart from it.
+    """One amount that moved; `quote_e6` is signed, the fee apart from it.
 
-    `side`, `price_e6`, `position_e9` and `average_price_e6` are those of a trade, `realized_pnl_e6` is before fees.
+    `kind` as in `Posted`, or sol_fee, or `sol_` and a kind of `SolMoved`. `side`, `price_e6`, `position_e9` and
+    `average_price_e6` are those of a trade, `realized_pnl_e6` is before fees. `preliminary`: the chain's record of the
+    fill is lost, and its amounts follow from the account's counters.
     """
 
     ts_ns: int
@@ -48,6 +51,7 @@ class ExportRow(msgspec.Struct, frozen=True, kw_only=True):
     realized_pnl_e6: int = 0
     position_e9: int | None = None
     average_price_e6: int | None = None
+    preliminary: bool = False
     lamports: int = 0
     signature: str = ""
     event: str
@@ -102,15 +106,50 @@ class Survey:
         )
 
 
-class ExportFold:
-    """Makes the rows of one account. Cost basis counts from the first event on, whatever interval is shown."""
+class WalletFold:
+    """Makes the rows of one wallet. `account` is whom it signs for; `paid` as in `ExportFold`."""
 
-    def __init__(self, method: Method, undone: set[str]) -> None:
+    def __init__(self, account: str, paid: set[str]) -> None:
+        self._account = account
+        self._paid = paid
+
+    def take(self, event: Recorded) -> tuple[ExportRow, ...]:
+        """The rows of the next event of the wallet's stream."""
+        fact = event.fact
+        if not isinstance(fact, SolMoved):
+            return ()
+        paid = fact.fee_lamports + fact.priority_lamports
+        moved = fact.after_lamports - fact.before_lamports + paid
+        parts = [] if fact.signature in self._paid else [("sol_fee", -paid)]
+        self._paid.add(fact.signature)
+        parts += [] if fact.kind == "fee" else [(f"sol_{fact.kind}", moved)]
+        return tuple(
+            ExportRow(
+                ts_ns=event.ts_ns,
+                account=self._account,
+                kind=kind,
+                lamports=lamports,
+                signature=fact.signature,
+                event=event.identity,
+            )
+            for kind, lamports in parts
+            if lamports
+        )
+
+
+class ExportFold:
+    """Makes the rows of one account. Cost basis counts from the first event on, whatever interval is shown.
+
+    `paid` are the transactions whose fee has a row already, of whatever account or wallet.
+    """
+
+    def __init__(self, method: Method, undone: set[str], paid: set[str]) -> None:
         self._method = method
         self._undone = undone
         self._books: dict[int, BasisBook] = {}
         self._baseline: AccountSnapshot | None = None
         self._keys: set[str] = set()
+        self._paid = paid
 
     def take(self, event: Recorded) -> tuple[ExportRow, ...]:
         """The rows of the next event of the account's own or its `tx:` stream."""
@@ -134,7 +173,8 @@ class ExportFold:
     def _rows(self, event: Recorded, alias: str, fact: Fact, postings: tuple[Posted, ...]) -> tuple[ExportRow, ...]:
         match fact:
             case OrderFilled() | FillProven() | ForeignFilled():
-                return (self._traded(event, alias, postings[0], fact.fee_e6),)
+                traded = self._traded(event, alias, postings[0], fact.fee_e6)
+                return (msgspec.structs.replace(traded, preliminary=isinstance(fact, FillProven)),)
             case Liquidated():
                 with_fee = msgspec.structs.replace(postings[0], quote_e6=fact.quote_e6)
                 return (self._traded(event, alias, with_fee, fact.fee_e6),)
@@ -180,9 +220,9 @@ class ExportFold:
     def _sol_fee(
         self, event: Recorded, alias: str, fact: TransactionLanded | TransactionFailed
     ) -> tuple[ExportRow, ...]:
-        if not fact.fee_lamports or fact.signature in self._keys:
+        if not fact.fee_lamports or fact.signature in self._paid:
             return ()
-        self._keys.add(fact.signature)
+        self._paid.add(fact.signature)
         row = ExportRow(
             ts_ns=event.ts_ns,
             account=alias,

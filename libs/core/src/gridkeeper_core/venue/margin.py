@@ -20,21 +20,11 @@ MarginKind = Literal["initial", "fill", "maintenance"]
 
 def requirement_e6(account: Account, markets: Mapping[int, Market], kind: MarginKind) -> int:
     """The collateral the account must have for its positions and open orders."""
-    # One pass over the slots: this is asked at every transaction.
-    count, open_e9 = 0, dict.fromkeys(account.positions, (0, 0))
-    for order in account.slots:
-        if order.status != "open":
-            continue
-        count += 1
-        bids, asks = open_e9.get(order.market_index, (0, 0))
-        if not order.reduce_only and (order.triggered or order.trigger_e6 == NO_TRIGGER):
-            unfilled_e9 = order.size_e9 - order.filled_e9
-            bids, asks = (bids + unfilled_e9, asks) if order.side == "buy" else (bids, asks - unfilled_e9)
-        open_e9[order.market_index] = (bids, asks)
-    total = OPEN_ORDER_MARGIN_E6 * count
-    for index, (bids, asks) in open_e9.items():
+    open_orders = account.open_orders
+    total = OPEN_ORDER_MARGIN_E6 * len(open_orders)
+    for index in account.positions.keys() | {order.market_index for order in open_orders}:
         market = markets[index]
-        worst = worst_case_base_e9(account.position(index).base_e9, bids, asks)
+        worst = worst_case_base_e9(account.position(index).base_e9, *open_bids_asks_e9(open_orders, index))
         total += abs(worst) * market.oracle_e6 // E9 * _ratio_e4(market, kind) // _RATIO
     return total
 
@@ -62,13 +52,14 @@ def open_bids_asks_e9(open_orders: Iterable[Order], market_index: int) -> tuple[
     """The unfilled base of a market's buys, and of its sells as a negative number; reduce-only orders do not count."""
     bids = asks = 0
     for order in open_orders:
-        if order.market_index == market_index and order.counts_as_exposure:
-            # Not by its property: this is asked of every order again and again.
-            unfilled_e9 = order.size_e9 - order.filled_e9
+        if order.market_index != market_index or order.status != "open" or order.reduce_only:
+            continue
+        if order.trigger_e6 == NO_TRIGGER or order.triggered:
+            # Not by its properties: this is asked of every order again and again.
             if order.side == "buy":
-                bids += unfilled_e9
+                bids += order.size_e9 - order.filled_e9
             else:
-                asks -= unfilled_e9
+                asks -= order.size_e9 - order.filled_e9
     return bids, asks
 
 

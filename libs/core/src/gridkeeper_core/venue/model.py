@@ -303,8 +303,7 @@ class VenueModel:
 
     def _cancel(self, account: str, order_ids: Iterable[int]) -> list[VenueRecord]:
         self._check_running()
-        held = self._accounts[account]
-        records: list[VenueRecord] = []
+        held, records = self._accounts[account], list[VenueRecord]()
         for order_id in order_ids:
             order = held.order(order_id)
             if order is not None and order.is_open:
@@ -314,9 +313,8 @@ class VenueModel:
         return records
 
     def _place_resting(self, account: str, orders: tuple[PlaceOrder, ...]) -> tuple[VenueRecord, ...]:
-        for order in orders:
-            if order.immediate_or_cancel:
-                raise VenueError(VenueCode.INVALID_ORDER_IOC, "only place-and-take can be immediate-or-cancel")
+        if any(order.immediate_or_cancel for order in orders):
+            raise VenueError(VenueCode.INVALID_ORDER_IOC, "only place-and-take can be immediate-or-cancel")
         return self._place(account, orders)[0]
 
     def _place(self, account: str, orders: tuple[PlaceOrder, ...]) -> tuple[tuple[VenueRecord, ...], Order | None]:

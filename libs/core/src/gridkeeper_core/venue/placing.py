@@ -166,7 +166,8 @@ def _is_valid(order: Order, market: Market, wanted: PlaceOrder) -> bool:
         raise VenueError(VenueCode.INVALID_ORDER_POST_ONLY)
     # The program asks the vAMM, which has no say while its fills are paused.
     paused = market.spec.paused_operations
-    if (paused and paused & MarketOperation.AMM_FILL) or not market.crosses(order.side, order.price_e6):
+    is_unasked = not market.rules.rejects_crossing or (paused and paused & MarketOperation.AMM_FILL)
+    if is_unasked or not market.crosses(order.side, order.price_e6):
         return True
     if wanted.post_only == "try":
         return False

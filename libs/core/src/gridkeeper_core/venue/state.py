@@ -46,7 +46,7 @@ class MarketRules(msgspec.Struct, frozen=True, kw_only=True):
     is stale `stale_after_slots` after its price came. Longs pay `funding_rate_e9` (1e-9 of notional) at each full hour,
     shorts receive it. `pnl_pool_e6` is what gains are settled from. Of what a liquidator takes over,
     `liquidation_fee_e4` is its fee; it goes on until the margin is exceeded by `liquidation_buffer_e4` of notional.
-    A 0, or None for the pool, leaves a rule out.
+    A 0, or None for the pool, leaves a rule out. Without `rejects_crossing` a post-only order that would cross rests.
     """
 
     spec: MarketSpec
@@ -60,6 +60,7 @@ class MarketRules(msgspec.Struct, frozen=True, kw_only=True):
     pnl_pool_e6: int | None = None
     liquidation_fee_e4: int = 100
     liquidation_buffer_e4: int = 200
+    rejects_crossing: bool = True
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
