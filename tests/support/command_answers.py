@@ -5,6 +5,7 @@ from __future__ import annotations
 from gridkeeper_core.events import GridOpened, RangeLeft
 from gridkeeper_core.ledger import views as ledger
 from gridkeeper_core.ledger.marks import Line, Result
+from gridkeeper_core.ledger.performance import Earned
 from gridkeeper_core.requests import GridDetail, GridView, OrderView
 from support.command import GRID_TEXT, SPEC, START_NS
 
@@ -60,6 +61,16 @@ BOOKS = ledger.GridBooksView(
     is_open=True,
     result=RESULT,
     lines=(Line(name="grid profit", quote_e6=10_000_000), Line(name="fees", quote_e6=20_000)),
+    earned=Earned(
+        opened_ns=0,
+        until_ns=0,
+        capital_e6=1_000_000_000,
+        grid_apr_e4=None,
+        total_apr_e4=None,
+        peak_equity_e6=1_000_000_000,
+        drawdown_e6=1_475_000,
+        drawdown_e4=14,
+    ),
 )
 OPENED = GridOpened(
     levels_e6=DETAIL.levels_e6,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from gridkeeper_cli.audit_decisions import decide_again
 from gridkeeper_core import events as e
-from gridkeeper_core.grid.state import GridState
-from gridkeeper_core.inputs import AdoptAccount, RejectForeign
+from gridkeeper_core.grid.state import FAULT, PAUSED, GridState
+from gridkeeper_core.inputs import AdoptAccount, RejectForeign, ResumeGrid
 from gridkeeper_sandbox.faults import Fault
 from support.in_memory import InMemorySandbox
 from support.lab_record import LabRecord
@@ -22,6 +22,8 @@ TROUBLE_S = 45
 SETTLES_WITHIN_S = 150
 """Simulated seconds after the last fault within which all must be as it should: a blockhash lives 60 of them, and what
 a fork undid is believed gone only when finality has passed it."""
+OF_THE_ADOPTED = frozenset({"cells"})
+"""What a person adopted was filled by nobody's record: it is the account's, and no cell's."""
 FAULTS: tuple[Fault, ...] = (
     Fault(kind="rate-limit", share=0.2),
     Fault(kind="server-error", share=0.2),
@@ -86,11 +88,9 @@ async def _run(folder: Path, seed: int, *, crashes: bool) -> list[str]:
         chain.fail()
         found = await _until_settled(system, usd)
         if found and may_need_a_person(seed) and _says_so(system):
-            system.command("account:main", AdoptAccount())
-            await asyncio.sleep(10)
-            if system.account.foreign:
-                system.command("account:main", RejectForeign())
-            found = await _until_books_agree(system, usd)
+            await _taken_care_of(system)
+            found = await _until_settled(system, usd, beside=OF_THE_ADOPTED)
+            found = [*found, "after adopting"] if found else []
         await system.crash()
         found += await decided_otherwise(log)
         return [*found, *([] if may_need_a_person(seed) else OrderLog(log.events()).faults)]
@@ -105,14 +105,24 @@ async def decided_otherwise(log: MemoryLog) -> list[str]:
     return [*lacking, *(difference.sentence for found in logs for difference in found.differences)]
 
 
-async def _until_settled(system: MemorySystem, usd: float) -> list[str]:
+async def _taken_care_of(system: MemorySystem) -> None:
+    """What a person does about it: take the venue's word, refuse what nobody wants, let the grid go on."""
+    system.command("account:main", AdoptAccount())
+    await asyncio.sleep(10)
+    if system.account.foreign:
+        system.command("account:main", RejectForeign())
+    if {FAULT, PAUSED} & set(system.strategy.grid("tale").pauses):
+        system.command("grid:tale", ResumeGrid())
+
+
+async def _until_settled(system: MemorySystem, usd: float, beside: frozenset[str] = frozenset()) -> list[str]:
     """Asked every few seconds, because a grid may wait before it wants again what was turned away."""
     found: list[str] = []
     for _ in range(SETTLES_WITHIN_S // 5):
         for _ in range(5):
             system.price(usd)
             await asyncio.sleep(1)
-        found = await unsettled(system)
+        found = [what for what in await unsettled(system) if what not in beside]
         if not found:
             return []
     return [*found, f"breaks {system.log.facts(e.VenueDiffers, e.DifferenceSuspected)[-3:]}"]
@@ -123,17 +133,6 @@ def _says_so(system: MemorySystem) -> bool:
     account = system.account
     state = system.strategy.grid("tale")
     return account.differs or account.doubt is not None or bool(account.guards or account.foreign or state.pauses)
-
-
-async def _until_books_agree(system: MemorySystem, usd: float) -> list[str]:
-    for _ in range(SETTLES_WITHIN_S // 5):
-        for _ in range(5):
-            system.price(usd)
-            await asyncio.sleep(1)
-        found = await unsettled(system)
-        if not {"live", "orders", "position", "amounts", "deposit"} & set(found):
-            return []
-    return [*found, "after adopting"]
 
 
 async def unsettled(system: MemorySystem) -> list[str]:

@@ -17,6 +17,7 @@ from gridkeeper_cli.account_file import read_account
 from gridkeeper_core import events as e
 from gridkeeper_drift.keys import make_key_file
 from gridkeeper_drift.opening import AccountConfig, drift_venue
+from gridkeeper_drift.owner import USER_RENT_LAMPORTS, USER_STATS_RENT_LAMPORTS
 from gridkeeper_drift.sender import Landed
 from support.order_log import OrderLog
 from support.sandbox import running_sandbox
@@ -68,6 +69,19 @@ def test_deposit_and_withdrawal_are_booked_from_their_records_and_trading_goes_o
     after = system.reconcile()
     settled = sum(f.quote_e6 for f in facts(system, e.PnlSettled))
     assert (after.phase, after.differs, after.deposit_e6) == ("live", False, before + 500 * USD + settled)
+
+
+def test_the_proof_of_an_account_that_was_made_and_paid_into_leaves_neither_quote_nor_sol_over(
+    system: WholeSystem,
+) -> None:
+    code, answer = system.command("ledger", "proof")
+    assert code == 0, answer
+    (proof,) = answer["proofs"]
+    quote = {term["name"]: term["quote"] for term in proof["terms"]}
+    sol = {term["name"]: term for term in proof["sol"]["terms"]}
+    assert (proof["residual"], proof["sol"]["residual_lamports"], quote["transfers"]) == ("0", 0, "500")
+    assert (sol["rent"]["count"], sol["rent"]["lamports"]) == (1, -USER_RENT_LAMPORTS - USER_STATS_RENT_LAMPORTS)
+    assert sol["fees"]["count"] > 2
 
 
 def test_settling_by_command_says_what_was_settled(system: WholeSystem) -> None:

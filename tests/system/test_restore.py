@@ -16,7 +16,7 @@ def test_a_system_is_restored_elsewhere_from_its_backup_and_trades_on(tmp_path: 
     """Taken while everything trades; then the data directory is lost, its keys and the chain of the demo with it."""
     data_dir, file, elsewhere = tmp_path / "data", tmp_path / "backup.tar.gz", tmp_path / "another" / "place"
     with running(data_dir) as system:
-        before = system.until(lambda: fills(system.command("grid", "list")[1]), within_s=60)
+        before = system.until(lambda: system.grid("example").view.fills, within_s=60)
         code, answer = system.command("backup", str(file))
         assert code == 0, answer
         assert answer["backup"]["events"] > 0
@@ -29,13 +29,8 @@ def test_a_system_is_restored_elsewhere_from_its_backup_and_trades_on(tmp_path: 
     assert code == 0, rehearsed  # of a copy that does not trade
 
     with running(elsewhere) as system:
-        after = system.until(lambda: fills(system.command("grid", "list")[1]) > before, within_s=60)
+        after = system.until(lambda: system.grid("example").view.fills > before, within_s=60)
         assert after
         for check in (("audit", "verify"), ("audit", "replay")):
             code, answer = system.command(*check)
             assert code == 0, answer
-
-
-def fills(answer: dict[str, list[dict[str, int]]]) -> int:
-    """How many fills the one grid has."""
-    return sum(grid["fills"] for grid in answer.get("grids", []))

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.system
 def test_a_rotated_system_trades_on_and_nothing_of_its_record_is_missing(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     with running(data_dir) as system:
-        before = system.until(lambda: fills(system.command("grid", "list")[1]), within_s=60)
+        before = system.until(lambda: system.grid("example").view.fills, within_s=60)
 
     code, answer = command(data_dir, "eventlog", "rotate", "--yes")
     assert code == 0, answer
@@ -22,7 +22,7 @@ def test_a_rotated_system_trades_on_and_nothing_of_its_record_is_missing(tmp_pat
     assert answer["rotate"]["carried"] < sealed
 
     with running(data_dir) as system:
-        system.until(lambda: fills(system.command("grid", "list")[1]) > before, within_s=60)
+        system.until(lambda: system.grid("example").view.fills > before, within_s=60)
         code, verified = system.command("audit", "verify")
         assert code == 0, verified
         assert sum(log["events"] for log in verified["audit"]["logs"]) > sealed
@@ -30,8 +30,3 @@ def test_a_rotated_system_trades_on_and_nothing_of_its_record_is_missing(tmp_pat
             code, answer = system.command(*check)
             assert code == 0, answer
         assert [log["lacking"] for log in answer["decisions"]["logs"]] == [{}] * 4
-
-
-def fills(answer: dict[str, list[dict[str, int]]]) -> int:
-    """How many fills the one grid has."""
-    return sum(grid["fills"] for grid in answer.get("grids", []))

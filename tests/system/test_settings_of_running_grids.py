@@ -71,9 +71,10 @@ def pass_rows(system: WholeSystem, count: int) -> None:
 def rests(system: WholeSystem) -> bool:
     """Whether exactly the grid's orders rest on the venue, nothing is under way, and the ledger has every fill."""
     detail, account, venue = system.grid("tale"), system.account(), system.venue_account()
-    booked = done(system, "ledger", "show", "tale")["grid"]["fills"]
     counts = {detail.view.live_orders, len(detail.orders), account.open_orders, len(venue.orders)}
-    return len(counts) == 1 and 0 not in counts and not account.in_flight and booked == detail.view.fills
+    if len(counts) > 1 or 0 in counts or account.in_flight:
+        return False
+    return bool(done(system, "ledger", "show", "tale")["grid"]["fills"] == detail.view.fills)
 
 
 def recorded(system: WholeSystem) -> list[tuple[str, str]]:
@@ -97,10 +98,14 @@ def trading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSystem]:
 def test_an_order_below_the_minimum_is_refused_by_name_and_never_dropped_in_silence(
     trading: WholeSystem, tmp_path: Path
 ) -> None:
-    code, refused = trading.command("grid", "create", written(tmp_path, "dust", size="0.001"))
+    before = trading.grid("tale")
+    dust = written(tmp_path, "tale", size="0.001")
 
-    assert (code, refused["error"]["code"], refused["error"]["field"]) == (1, "SIZE_UNDER_MINIMUM", "grid.size")
-    assert [grid["id"] for grid in done(trading, "grid", "list")["grids"]] == ["tale"]
+    for command in (("preview", dust), ("grid", "edit", "tale", dust, "--apply", "--reason", "smaller")):
+        code, refused = trading.command(*command)
+        assert (code, refused["error"]["code"], refused["error"]["field"]) == (1, "SIZE_UNDER_MINIMUM", "grid.size")
+    after = trading.grid("tale")
+    assert (after.sizes_e9, after.orders) == (before.sizes_e9, before.orders)
 
 
 def test_changing_settings_does_not_destroy_history(trading: WholeSystem, tmp_path: Path) -> None:
@@ -182,7 +187,7 @@ def test_two_markets_trade_on_one_account(tmp_path: Path) -> None:
             path.write_text(path.read_text().replace('"90"', '"140"').replace('"110"', '"160"'))
             both.until(lambda: both.command("preview", str(path))[0] == 0, within_s=30)  # noqa: B023 - asked at once
             done(both, "grid", "create", str(path), "--reason", "test")
-        both.until(lambda: all(g["fills"] for g in done(both, "grid", "list")["grids"]), within_s=90)
+        both.until(lambda: both.grid("sol").view.fills and both.grid("eth").view.fills, within_s=90)
         listed = {grid["id"]: grid["live_orders"] for grid in done(both, "grid", "list")["grids"]}
         assert set(listed) == {"sol", "eth"}
         assert both.until(lambda: not both.reconcile().differs, within_s=30)

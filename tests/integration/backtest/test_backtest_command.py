@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -183,3 +185,23 @@ def test_walking_forward_needs_something_to_choose_from(grid_file: Path, tmp_pat
     result = run("backtest", str(grid_file), "--data", str(data), "--walk-forward", "2", "--json")
 
     assert result.exit_code == 2
+
+
+def test_a_run_loads_neither_the_plots_nor_the_chain_nor_a_client(grid_file: Path, tmp_path: Path) -> None:
+    data = write_market(tmp_path / "d.parquet", *market(DENSE_SIGMA, 100, 1))
+    program = (
+        "import atexit, sys\n"
+        "tell = lambda: print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)\n"
+        "atexit.register(tell)\n"
+        "from gridkeeper_cli.__main__ import cli\n"
+        f"cli.main({['backtest', str(grid_file), '--data', str(data), *WORDS]!r})\n"
+    )
+
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert json.loads(ran.stdout)["ticks"] == 100
+    loaded = set(ran.stderr.split())
+    assert "pyarrow" in loaded
+    assert (
+        loaded & {"matplotlib", "driftpy", "solders", "nats", "psycopg", "asyncio", "multiprocessing", "rich"} == set()
+    )

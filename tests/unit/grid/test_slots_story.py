@@ -5,17 +5,20 @@ The sub-account has 32 slots. The grid stands at 100, 101, … 110 and begins wi
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gridkeeper_core import events as e
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.inputs import Command, EditGrid, ProposeGrid, StopGrid
 from gridkeeper_core.units import E6
+from gridkeeper_core.venue.state import FillRules
 from support.story import Story, config
 from support.two_markets import TwoMarkets
 
-SMALL = {"live_orders": 4, "reserve": 2}
-LARGE = {"live_orders": 8, "reserve": 4}
+SMALL: dict[str, Any] = {"live_orders": 4, "reserve": 2}
+LARGE: dict[str, Any] = {"live_orders": 8, "reserve": 4}
 
 
 def edited(story: Story, **changes: object) -> Story:
@@ -133,3 +136,15 @@ def test_a_grid_that_ends_before_the_answer_refuses_its_edit() -> None:
 
     assert story.grid.status == "stopped"
     assert story.lab.execution.account("main").reservations == {}
+
+
+def test_fewer_live_orders_hold_at_once_also_where_orders_wait_beyond_the_price() -> None:
+    # 0.3 SOL fills a part of each buy that the price goes through on its way to 96; the rest stays, above the price.
+    story = Story(FillRules(model="queue"), live_orders=10, reserve=2).opened_at(105.2)
+    story.price(104.27, size=0.3).price(116, size=0.3).price(96, size=0.3)
+    assert len(story.resting()) > 2
+
+    edited(story, live_orders=2, reserve=2)
+
+    assert len(story.resting()) == 2
+    assert reserved(story) == 4

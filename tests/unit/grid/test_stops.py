@@ -15,7 +15,9 @@ from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import GENESIS, Recorded
 from gridkeeper_core.units import E6, E9
 from gridkeeper_core.venue.records import WHOLE_POSITION_E9
-from support.story import Story, config
+from gridkeeper_core.venue.state import FillRules, MarketRules
+from gridkeeper_lab.engine import Lab
+from support.story import SPEC, Story, config
 
 STOPS: dict[str, Any] = {"stop_low_e6": 95 * E6, "stop_high_e6": 115 * E6, "live_orders": 27, "reserve": 5}
 
@@ -194,3 +196,24 @@ def test_a_trigger_told_by_the_venue_ends_the_grid_before_its_fill_is_known() ->
 
     drafts = story.lab.strategy.accept(EventSeen(now_ns=story.now_ns, event=event))
     assert [type(draft.fact).__name__ for draft in drafts] == ["PriceSeen", "GridStopping", "OrdersWanted"]
+
+
+def test_a_closing_order_whose_cap_is_too_near_by_now_is_placed_anew_every_two_seconds() -> None:
+    # With a spread of 2 % the bid is a percent below the price, and the cap half a percent: it rests.
+    story = Story()
+    story.lab = Lab([MarketRules(spec=SPEC, spread_bps=200)], fills=FillRules(model="through"))
+    story.opened_at(105.2).price(103.9)
+    story.command(StopGrid(close=True))
+    assert story.resting() == [("sell", 103.39, 1.0)]
+
+    # At 103.50 the order is still below the price, but a cap of now would be lower.
+    story.price(103.5)
+    assert story.resting() == [("sell", 103.39, 1.0)]
+    story.price(103.5)
+    assert story.resting() == [("sell", 102.99, 1.0)]
+    # When the price rises nothing is gained by a higher cap.
+    story.prices(103.8, 103.8, 103.8)
+    assert story.resting() == [("sell", 102.99, 1.0)]
+    # At 104.10 the bid is 103.05, and it is done.
+    story.price(104.1)
+    assert (story.grid.status, story.grid.position_e9) == ("stopped", 0)

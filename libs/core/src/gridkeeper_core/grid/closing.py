@@ -23,7 +23,7 @@ def wind_down(d: Decision) -> window.Change:
     closes = state.close_wanted and (flatten is not None or FLATTEN in state.orders)
     change = window.everything_unwanted(state, "stop", stays=(*stops.CODES, "flatten") if closes else ())
     if closes:
-        change = window.joined(change, _followed(d))
+        change = window.joined(change, followed(d))
     _want(d, change)
     if any(not closes or order.kind not in stops.CODES for order in d.state.orders.values()):
         return change
@@ -35,13 +35,13 @@ def wind_down(d: Decision) -> window.Change:
     return change
 
 
-def _followed(d: Decision) -> window.Change:
-    """A closing order that the price ran away from is placed anew nearer to it, at most every two seconds."""
+def followed(d: Decision) -> window.Change:
+    """A closing order whose worst price is too near to the market by now is placed anew, at most every two seconds."""
     order, newest = d.state.orders.get(FLATTEN), d.newest
     if order is None or newest is None or order.unwanted or d.now_ns < order.wanted_ns + FOLLOW_EVERY_NS:
         return window.Change()
-    at_e6 = reference_e6(d.state, newest)
-    if order.price_e6 <= at_e6 if order.side == "sell" else order.price_e6 >= at_e6:
+    worst_e6 = worst_taker_e6(d.state, order.side, newest)
+    if worst_e6 >= order.price_e6 if order.side == "sell" else worst_e6 <= order.price_e6:
         return window.Change()
     return window.Change(unwanted=(e.UnwantedOrder(intent_id=order.intent_id, why="follow"),))
 

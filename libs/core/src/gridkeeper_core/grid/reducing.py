@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gridkeeper_core import events as e
-from gridkeeper_core.grid import relay
+from gridkeeper_core.grid import closing, relay, window
 from gridkeeper_core.grid.decision import Decision
 from gridkeeper_core.grid.state import NO_CELL, GridState
 from gridkeeper_core.market import round_down_to
@@ -13,22 +13,22 @@ from gridkeeper_core.units import BPS
 SLIPPAGE_CAP_BPS = 50
 
 
-def check(d: Decision, price_e6: int) -> tuple[e.WantedOrder, ...]:
-    """The order that is wanted now for it: one at a time, and again after its pause when it was turned away."""
+def check(d: Decision, price_e6: int) -> window.Change:
+    """The order that is wanted now for it: one at a time, nearer when the market ran away, again after its pause."""
     state = d.state
     if state.memory.reduce_to_e9 is None or state.memory.flag == "shadow":
-        return ()
+        return window.Change()
     size_e9 = _left_e9(state)
     if size_e9 == 0:
         d.add(e.ReducingDone(position_e9=state.position_e9))
         if state.config.direction != "neutral":
             relay.restart(d, price_e6, "the position was reduced")
-        return ()
+        return window.Change()
     if any(order.kind == "flatten" for order in state.orders.values()):
-        return ()
+        return closing.followed(d)
     if any(d.now_ns < retry.not_before_ns for key, retry in state.retries.items() if key[0] == "flatten"):
-        return ()
-    return (_order(state, price_e6, size_e9),)
+        return window.Change()
+    return window.Change(wanted=(_order(state, price_e6, size_e9),))
 
 
 def give_up(d: Decision) -> None:

@@ -39,13 +39,15 @@ def limited(d: Decision, change: window.Change, newest: Price, *, is_fresh: bool
     if risk.is_reduce_only(d.state) and not d.state.pauses:
         change = risk.only_reducing(d.state, change)
     if is_fresh:
-        wanted = reducing.check(d, reference_e6(d.state, newest))
-        change = window.joined(change, window.Change(wanted=wanted)) if wanted else change
+        reduced = reducing.check(d, reference_e6(d.state, newest))
+        change = change if reduced.is_empty else window.joined(change, reduced)
     if not any(map(_leaves_strays, d.facts)):
         return change
     known = {gone.intent_id for gone in change.unwanted}
-    strays = tuple(gone for gone in window.strays(d.state) if gone.intent_id not in known)
-    return window.joined(window.Change(unwanted=strays), change)
+    strays = [gone for gone in window.strays(d.state) if gone.intent_id not in known]
+    known |= {gone.intent_id for gone in strays}
+    strays += window.surplus(d.state, known, reference_e6(d.state, newest))
+    return window.joined(window.Change(unwanted=tuple(strays)), change)
 
 
 def _leaves_strays(fact: e.Fact) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 
 import msgspec
@@ -172,6 +172,18 @@ def strays(state: GridState) -> list[UnwantedOrder]:
         for order in state.orders.values()
         if not order.unwanted and order.kind in ("buy", "sell") and not _fits(state, order)
     ]
+
+
+def surplus(state: GridState, leaving: Collection[str], reference_e6: int) -> list[UnwantedOrder]:
+    """Orders beyond `live_orders` where settings allow fewer than before: the farthest go. `leaving` go already."""
+    staying = [
+        order
+        for order in state.orders.values()
+        if not order.unwanted and order.kind in ("buy", "sell") and order.intent_id not in leaving
+    ]
+    over = max(len(staying) - state.config.live_orders, 0)
+    farthest = sorted(staying, key=lambda order: (abs(order.price_e6 - reference_e6), order.side), reverse=True)
+    return [UnwantedOrder(intent_id=order.intent_id, why="window") for order in farthest[:over]]
 
 
 def _fits(state: GridState, order: LiveOrder) -> bool:
