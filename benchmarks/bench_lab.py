@@ -145,7 +145,7 @@ def _process_section() -> None:
         table = {"ts_ns": tape.ts_ns, "price": tape.price_e6 / 1e6, "size": tape.size_e9 / 1e9, "side": sides}
         pq.write_table(pa.table(table), data)
         grid.write_text(_GRID_TEXT)
-        words = [
+        words: list[str | Path] = [
             Path(sys.executable).with_name("gridkeeper"), "backtest", grid, "--data", data, "--fill", "touch",
             "--latency", "0", "--fees", "maker=-0.0002", "--no-margin", "--json",
         ]  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gridkeeper_cli.audit_decisions import decide_again
 from gridkeeper_core import events as e
-from gridkeeper_core.grid.state import FAULT, PAUSED, GridState
+from gridkeeper_core.grid.state import FAULT, PAUSED, POSITION_DIFFERS, GridState
 from gridkeeper_core.inputs import AdoptAccount, RejectForeign, ResumeGrid
 from gridkeeper_sandbox.faults import Fault
 from support.in_memory import InMemorySandbox
@@ -111,7 +111,7 @@ async def _taken_care_of(system: MemorySystem) -> None:
     await asyncio.sleep(10)
     if system.account.foreign:
         system.command("account:main", RejectForeign())
-    if {FAULT, PAUSED} & set(system.strategy.grid("tale").pauses):
+    if {FAULT, PAUSED, POSITION_DIFFERS} & set(system.strategy.grid("tale").pauses):
         system.command("grid:tale", ResumeGrid())
 
 

@@ -21,7 +21,7 @@ from gridkeeper_core.prices.price import Price
 from gridkeeper_runtime.ports import choose_port, is_free
 from support.chain_client import account_parts, sign
 
-READY_WITHIN_S = 20
+READY_WITHIN_S = 60
 SOL_LAMPORTS = 10**9
 
 

@@ -56,3 +56,15 @@ def test_what_an_emergency_did_is_taken_in_at_the_next_start(tmp_path: Path, ver
             sum(isinstance(fact, kind) for fact in facts) for kind in (e.OrderAccepted, e.OrderClosed, e.OrderFilled)
         )
         assert closed >= placed - filled > 0
+        if verb == "flatten":
+            _ended(system)
+
+
+def _ended(system: WholeSystem) -> None:
+    """The grid believes in a position that is closed: it trades no more, and can be ended."""
+    believed = system.grid("example").view.position_e9
+    assert system.command("account", "adopt", "main", "--reason", "flattened by hand", "--yes")[0] == 0
+    if believed:
+        system.until(lambda: "POSITION_DIFFERS" in system.grid("example").view.reasons, within_s=30)
+    assert system.command("grid", "stop", "example", "--close", "--yes")[0] == 0
+    system.until(lambda: system.grid("example").view.state == "stopped", within_s=30)

@@ -36,7 +36,7 @@ MARKETS = (
 )
 NAMES = ("ash", "beech", "cedar", "dogwood")
 """Of grids and of the sub-accounts they trade on."""
-BARS = 150
+BARS = 100
 NUMBERED_BY_THE_MARKET = "fill_record_id"
 """Counted over all accounts of a market; which of two lands first at one moment is the chain's own."""
 
@@ -84,7 +84,7 @@ def recorded_by_services(folder: Path, tape: Path, files: dict[str, str]) -> lis
             arguments = ("--yes", "--key", name, "--author", "ann", "--reason", "by chance")
             system.command("grid", "create", str(folder / f"{name}.toml"), *arguments)
         system.tape(None)
-        system.until(lambda: system.tape().is_over, within_s=180, every_s=0.5)
+        system.until(lambda: system.tape().is_over, within_s=600, every_s=0.5)
         for name in NAMES:
             system.reconcile(name)
         return system.events()

@@ -198,7 +198,7 @@ def _all_agree(system: WholeSystem) -> None:
     for account in msgspec.json.decode(answer, type=list[AccountView]):
         assert (account.phase, account.differs, account.in_flight) == ("live", False, ""), account
     held = {name: grid["position"] for name, grid in grids(system).items()}
-    booked = {grid["grid"]: grid["position"] for grid in done(system, "ledger", "show")["grids"]}
+    booked = {grid["id"]: grid["position"] for grid in done(system, "ledger", "show")["grids"]}
     assert held == booked
     for source in ("postgres", "ev"):
         assert done(system, "audit", "replay", "--from", source)

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from msgspec.structs import replace
 
 from gridkeeper_core import events as e
@@ -280,5 +280,5 @@ class ExecutionAndVenue(RuleBasedStateMachine):
         self.take(EventSeen(now_ns=self.chain.now_ns, event=event))
 
 
-TestExecutionAndVenue = ExecutionAndVenue.TestCase
-TestExecutionAndVenue.settings = settings(max_examples=60, stateful_step_count=30)
+def test_execution_says_and_does_only_what_is_so_whatever_the_venue_does() -> None:
+    run_state_machine_as_test(ExecutionAndVenue, settings=settings(max_examples=60, stateful_step_count=30))

@@ -83,7 +83,8 @@ async def test_the_books_of_a_grid_lead_from_grid_profit_to_the_total(with_grid:
     assert (shown["grid_profit"], shown["total_pnl"], shown["average_entry"]) == ("10", "-1.475", "110")
     text = (await with_grid.run("ledger", "show", "sol")).stdout
     assert "total PnL" in text
-    assert "grid APR" in text and "None" not in text
+    assert "grid APR" in text
+    assert "None" not in text
 
 
 async def test_the_books_of_all_grids_are_a_list(with_grid: System) -> None:

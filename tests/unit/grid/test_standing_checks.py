@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from gridkeeper_core import events as e
-from gridkeeper_core.inputs import EventSeen, PauseGrid, ResumeGrid
+from gridkeeper_core.inputs import Command, EventSeen, PauseGrid, ResumeGrid, StopGrid
 from gridkeeper_core.record import GENESIS, Recorded
+from gridkeeper_core.units import E9
 from support.story import Story
 
 
@@ -64,3 +66,49 @@ def test_a_persons_resume_does_not_end_what_a_check_paused() -> None:
     assert list(story.grid.pauses) == ["CLOCK_SKEW"]
     told(story, e.GuardCleared(code="CLOCK_SKEW", market="", detail="agrees again"))
     assert len([order for order in story.grid.orders.values() if not order.unwanted]) == 10
+
+
+def adopted(story: Story, base_e9: int) -> list[str]:
+    """A person takes the venue's word: the account holds this much. The facts that the grid answers with."""
+    known = story.lab.venue.read("main", "main")
+    positions = tuple(replace(position, base_e9=base_e9) for position in known.positions)
+    fact = e.AccountAdopted(
+        author="ann", reason="checked", slot=1, differences=(), deposit_e6=0, deposit_change_e6=0, positions=positions,
+        changes=(), orders=(),
+    )  # fmt: skip
+    return told(story, fact)
+
+
+def closing(story: Story) -> list[e.WantedOrder]:
+    """What the grid wants placed when a person stops it and closes its position."""
+    stop = Command(now_ns=story.now_ns, key="k", author="ann", reason="", target="grid:tale", body=StopGrid(close=True))
+    asked = [d.fact for d in story.lab.strategy.accept(stop) if isinstance(d.fact, e.OrdersWanted)]
+    return [want for fact in asked for want in fact.wanted]
+
+
+def test_a_grid_whose_position_the_account_does_not_have_waits_for_a_person_and_closes_what_is_there() -> None:
+    story = Story().opened_at(105.2).price(102.9).command(PauseGrid())
+    assert story.grid.position_e9 == 2 * E9  # bought at 104 and 103
+
+    assert adopted(story, 2 * E9) == []
+    assert "GridPaused" in adopted(story, E9)
+    assert "POSITION_DIFFERS" in story.grid.pauses
+    assert story.grid.told["POSITION_DIFFERS"] == "gridkeeper: the account holds 1, the grid believes in 2"
+
+    assert [(want.kind, want.side, want.size_e9) for want in closing(story)] == [("flatten", "sell", E9)]
+
+
+def test_a_grid_whose_position_is_gone_ends_without_an_order() -> None:
+    story = Story().opened_at(105.2).price(102.9).command(PauseGrid())
+    adopted(story, -E9)
+
+    assert closing(story) == []
+    assert story.grid.status == "stopped"
+
+
+def test_a_grid_goes_on_by_itself_when_the_account_has_its_position_again() -> None:
+    story = Story().opened_at(105.2).price(102.9)
+    adopted(story, 0)
+
+    assert "GridResumed" in adopted(story, 2 * E9)
+    assert story.grid.pauses == {}

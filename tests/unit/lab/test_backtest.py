@@ -13,7 +13,7 @@ from gridkeeper_core import events as e
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.units import E6, E9, NS_PER_MS, NS_PER_S
 from gridkeeper_core.venue.state import FillModel, FillRules
-from gridkeeper_lab.backtest import Run, Setting, run
+from gridkeeper_lab.backtest import Engine, Run, Setting, run
 from gridkeeper_lab.columns import UNKNOWN, Columns
 from gridkeeper_lab.funding_file import Payment
 from gridkeeper_lab.outcome import NEEDED, Outcome, outcome_of, steps_of, total_pnl
@@ -192,3 +192,18 @@ def test_what_would_cross_when_it_lands_is_turned_away_unless_that_is_switched_o
     sold = [[fact.price_e6 for fact in facts(ran, e.OrderFilled) if fact.side == "sell"] for ran in (strict, lax)]
     assert 105 * E6 not in sold[0]
     assert 105 * E6 in sold[1]
+
+
+def test_a_deadline_at_the_moment_of_a_row_passes_before_it_also_where_rows_are_passed_over() -> None:
+    # Orders of 40 s are renewed after 20 s: just when a row comes, whose price nobody has seen then.
+    prices = tape(*(105 + 0.01 * (second % 7) for second in range(60)))
+    setting = Setting(spec=SPEC, fills=FillRules(model="touch"), deposit_e6=10**15)
+    engines: tuple[Engine, ...] = ("skipping", "plain")
+
+    skipping, plain = (
+        run(config(order_life_ns=40 * NS_PER_S), "", prices, setting, engine=engine) for engine in engines
+    )
+
+    renewed = [fact for fact in facts(plain, e.OrdersWanted) if any(gone.why == "renew" for gone in fact.unwanted)]
+    assert renewed
+    assert list(skipping.events()) == list(plain.events())

@@ -13,12 +13,13 @@ from gridkeeper_shell.ending import ending
 async def test_a_task_that_swallows_its_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CANCEL_AGAIN_S", 0.01)
     swallowed = 0
+    released = asyncio.Event()
 
     async def stubborn() -> None:
         nonlocal swallowed
-        while True:
+        while not released.is_set():
             try:
-                await asyncio.Event().wait()
+                await released.wait()
             except asyncio.CancelledError:
                 swallowed += 1
                 if swallowed == 3:
@@ -29,8 +30,11 @@ async def test_a_task_that_swallows_its_cancellation_is_cancelled_again(monkeypa
     await asyncio.sleep(0)
     task.cancel()
 
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, 5)
+    try:
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 5)
+    finally:
+        released.set()  # or the event loop would wait for it when the test has failed
     assert swallowed == 3
 
 

@@ -91,7 +91,7 @@ async def _decisions(stored: AsyncGenerator[Stored, None]) -> AsyncGenerator[_Gr
     bodies: list[bytes] = []
     async for one in stored:
         event = decode(one.body)
-        is_other = bool(group) and (input_of(event.cause), event.ts_ns) != (input_of(group[0].cause), group[0].ts_ns)
+        is_other = bool(group) and _input(event) != _input(group[0])
         is_next = restates_input(event.fact) and not all(isinstance(known.fact, PriceSeen) for known in group)
         if is_other or is_next:
             yield group, bodies
@@ -100,6 +100,11 @@ async def _decisions(stored: AsyncGenerator[Stored, None]) -> AsyncGenerator[_Gr
         bodies.append(one.body)
     if group:
         yield group, bodies
+
+
+def _input(event: Recorded) -> tuple[str, int, str]:
+    """What an event was decided on; accounts that boot in one moment name the same cause, and each is an input."""
+    return input_of(event.cause), event.ts_ns, event.stream if event.cause.startswith("boot:") else ""
 
 
 class _Causes:

@@ -20,7 +20,7 @@ from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.events import Digested, GridProposed, Sent
 from gridkeeper_core.names import split_stream
 from gridkeeper_core.prices.price import Price
-from gridkeeper_core.record import GENESIS, decode, hash_of
+from gridkeeper_core.record import GENESIS, Recorded, decode, hash_of
 
 FOLDED = ("price_feed", "strategy", "execution", "ledger", "notifier")
 """Services whose events an incident holds."""
@@ -153,10 +153,11 @@ def replay_file(source: FileSource) -> FileReport:
         match part:
             case Event():
                 body = part.stored.encode()
-                _check_chain(part, body, heads)
-                folds[part.service].take(part.id, body)
-                if part.service == "notifier":
-                    alerts |= dict.fromkeys(_alerts(body))
+                event = _read(body)
+                _check_chain(part, body, event, heads)
+                folds[part.service].take(part.id, body, event)
+                if event is not None and part.service == "notifier":
+                    alerts |= dict.fromkeys(_alerts(event))
             case Head():
                 head = part
             case End():
@@ -186,8 +187,15 @@ def _is_part(stored: Stored, concerned: _About, to_ns: int) -> bool:
     return decode(stored.body).ts_ns <= to_ns
 
 
-def _alerts(body: bytes) -> Iterator[Alert]:
-    event = decode(body)
+def _read(body: bytes) -> Recorded | None:
+    """None for an event that this release does not know: its place in the chain can be told all the same."""
+    try:
+        return decode(body)
+    except GridkeeperError:
+        return None
+
+
+def _alerts(event: Recorded) -> Iterator[Alert]:
     if isinstance(event.fact, Sent | Digested):
         fact, target = event.fact, split_stream(event.stream)[1]
         yield Alert(time=iso_utc(event.ts_ns), target=target, severity=fact.severity, text=fact.text)
@@ -197,8 +205,8 @@ def _event(stored: Stored) -> Event:
     return Event(service=stored.service, id=stored.id, sequence=stored.sequence, stored=stored.body.decode())
 
 
-def _check_chain(stored: Event, body: bytes, heads: dict[str, tuple[int, str]]) -> None:
-    envelope = envelope_of(body)
+def _check_chain(stored: Event, body: bytes, event: Recorded | None, heads: dict[str, tuple[int, str]]) -> None:
+    envelope = event or envelope_of(body)
     version_, hash_ = heads.get(envelope.stream, (0, GENESIS)) if envelope is not None else (0, "")
     if envelope is None or (envelope.version, envelope.prev) != (version_ + 1, hash_):
         where = f"{envelope.stream}@{envelope.version}" if envelope is not None else f"id {stored.id}"

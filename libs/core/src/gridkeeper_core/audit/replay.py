@@ -14,7 +14,7 @@ from gridkeeper_core.ledger.machine import LedgerMachine
 from gridkeeper_core.machine import Machine
 from gridkeeper_core.orders.machine import ExecutionMachine
 from gridkeeper_core.prices.machine import FeedMachine
-from gridkeeper_core.record import GENESIS, decode, hash_of
+from gridkeeper_core.record import GENESIS, Recorded, decode, hash_of
 
 MACHINES: Mapping[str, Callable[[], Machine]] = {
     "price_feed": FeedMachine,
@@ -69,14 +69,14 @@ class Replay:
         """Whether everything up to the id was handed over."""
         return self.seen_id >= self.until_id
 
-    def take(self, event_id: int, stored: bytes) -> None:
-        """The next event of the log."""
+    def take(self, event_id: int, stored: bytes, event: Recorded | None = None) -> None:
+        """The next event of the log, already read where somebody had to."""
         if event_id > self.seen_id:
             self.seen_id = event_id
         if event_id > self.until_id or self._failure:
             return
         try:
-            event = decode(stored)
+            event = event or decode(stored)
             self._machine.restore(event)
         except GridkeeperError as error:
             self._failure = f"event {event_id}: {error}"

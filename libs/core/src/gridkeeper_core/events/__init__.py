@@ -1,8 +1,8 @@
 """Every fact Gridkeeper ever records, its stored name, and the envelope it is stored in.
 
 What is stored is read for ever: a fact may gain fields that have a default, and another meaning takes another class
-and tag. Units are in the names: `_e6` price or quote 1e-6, `_e9` base 1e-9, `_e4` ratio 1e-4, `_ns` UTC or duration, lamports.
-Quote amounts are signed from the account's view: positive is received.
+and tag. Units are in the names: `_e6` price or quote 1e-6, `_e9` base 1e-9, `_e4` ratio 1e-4, `_ns` UTC or duration,
+lamports. Quote amounts are signed from the account's view: positive is received.
 """
 
 from __future__ import annotations
@@ -64,14 +64,9 @@ from gridkeeper_core.events.base import (
 from gridkeeper_core.events.grid import (
     BudgetSpent,
     CellChanged,
-    CellMove,
-    CollateralSeen,
     DayBegan,
-    EditProposed,
-    EditRefused,
     EntryDone,
     GridArmed,
-    GridEdited,
     GridFaulted,
     GridFlagged,
     GridOpened,
@@ -94,9 +89,17 @@ from gridkeeper_core.events.grid import (
     ReducingStarted,
     RiskReset,
     RiskTripped,
-    SlotsNeeded,
     UnwantedOrder,
     WantedOrder,
+)
+from gridkeeper_core.events.grid_settings import (
+    CellMove,
+    CollateralSeen,
+    EditProposed,
+    EditRefused,
+    GridEdited,
+    PositionDoubted,
+    SlotsNeeded,
 )
 from gridkeeper_core.events.ledger import (
     BooksAllotted,
@@ -234,6 +237,7 @@ __all__ = [
     "PnlSettled",
     "PolicySet",
     "PositionChange",
+    "PositionDoubted",
     "PositionReduced",
     "PositionState",
     "PostOnly",
@@ -284,6 +288,7 @@ FACTS: dict[str, tuple[type[Fact], ...]] = {
         RangeLeft, RangeReturned, RiskTripped, RiskReset, GridPaused, GridResumed, GridEdited, GridStopping,
         GridStopped, GridFaulted, LevelsShifted, ReducingStarted, ReducingDone, PeakRaised, DayBegan, PumpSeen,
         GridFlagged, GridArmed, EntryDone, BudgetSpent, EditProposed, EditRefused, SlotsNeeded, CollateralSeen,
+        PositionDoubted,
     ),
     "market": (MarketSeen, MarketChanged),
     "account": (

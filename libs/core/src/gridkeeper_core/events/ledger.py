@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from gridkeeper_core.events.base import Fact, Side
-from gridkeeper_core.events.grid import CellMove
+from gridkeeper_core.events.grid_settings import CellMove
 from gridkeeper_core.venue.words import SolKind
 
 

@@ -25,6 +25,7 @@ RuleFact = (
     | e.EditRefused
     | e.SlotsNeeded
     | e.CollateralSeen
+    | e.PositionDoubted
 )
 
 
@@ -46,6 +47,8 @@ def fold(state: GridState, fact: RuleFact, ts_ns: int) -> GridState:
             return replace(state, pending=None)
         case e.SlotsNeeded():
             return replace(state, slots=fact.slots)
+        case e.PositionDoubted():
+            return replace(state, beside_e9=fact.beside_e9)
         case e.CollateralSeen():
             left = {key: retry for key, retry in state.retries.items() if retry.why not in BEYOND_THE_ACCOUNT}
             return replace(state, retries=left)

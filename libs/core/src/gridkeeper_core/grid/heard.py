@@ -65,6 +65,8 @@ def by_all(fact: e.Fact) -> tuple[Concerns, Act] | None:
                 lambda grid: _is_living(grid) and fact.market in ("", grid.config.market),
                 then_nothing(lambda d: guarding.changed(d, fact)),
             )
+        case e.AccountAdopted():
+            return _has_position, then_nothing(lambda d: guarding.adopted(d, fact))
         case e.Transferred() if fact.quote_e6 > 0:
             return (
                 lambda grid: grid.status == "open" and bool(grid.retries),
@@ -76,6 +78,10 @@ def by_all(fact: e.Fact) -> tuple[Concerns, Act] | None:
 
 def _is_living(grid: GridState) -> bool:
     return grid.status in LIVING
+
+
+def _has_position(grid: GridState) -> bool:
+    return grid.status in ("open", "stopping")
 
 
 def _rejected(d: Decision, fact: e.GridRefused) -> None:

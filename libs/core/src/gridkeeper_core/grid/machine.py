@@ -14,7 +14,7 @@ from gridkeeper_core.grid.ended import packed, unpacked
 from gridkeeper_core.grid.evolve import begin, evolve, find
 from gridkeeper_core.grid.heard import then_nothing
 from gridkeeper_core.grid.proven import grid_digest
-from gridkeeper_core.grid.state import FAULT, PAUSED, RISK, STALE_PRICE, GridState
+from gridkeeper_core.grid.state import FAULT, PAUSED, POSITION_DIFFERS, RISK, STALE_PRICE, GridState
 from gridkeeper_core.grid.triggers import reference_e6, stale_after_ns
 from gridkeeper_core.grid.window import NO_CELLS, Change, plan
 from gridkeeper_core.inputs import (
@@ -36,7 +36,7 @@ from gridkeeper_core.names import check_id, grid_of, split_stream, stream
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import Recorded
 
-RESUMABLE = (PAUSED, RISK, FAULT)
+RESUMABLE = (PAUSED, RISK, FAULT, POSITION_DIFFERS)
 """Pauses that a person ends; the others end by themselves when their cause is gone."""
 
 

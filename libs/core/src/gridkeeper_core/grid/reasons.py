@@ -31,6 +31,7 @@ WORDS: dict[str, str] = {
     "RISK": "A loss limit was reached; `gridkeeper grid resume` lets the grid go on.",
     "PAUSED": "The grid was paused by a person; `gridkeeper grid resume` lets it go on.",
     "FAULT": "The grid met something it cannot take; see `gridkeeper events tail`, then `gridkeeper grid resume`.",
+    "POSITION_DIFFERS": "The account holds another position than the grid; stop it, then create one with adopt = true.",
     "ACCOUNT_HALTED": "The account is halted; `gridkeeper account resume` lets it go on.",
     "STALE_PRICE": "The newest price is too old to place orders on; it goes on by itself with a fresh one.",
     "RANGE": "The price left the range, and the grid's policy for that stops new orders until it returns.",
@@ -73,7 +74,7 @@ ENDINGS: dict[str, str] = {
 
 _TURNED_AWAY = {"not_placed": "POST_ONLY_CROSS", "failed": "FAILED", "expired": "EXPIRED", "venue": "VENUE"}
 """How an order ended -> the code of waiting for another try; refusals carry a code of their own."""
-_FIRST_PAUSES = ("FAULT", "RISK", "ACCOUNT_HALTED", "PAUSED")
+_FIRST_PAUSES = ("FAULT", "POSITION_DIFFERS", "RISK", "ACCOUNT_HALTED", "PAUSED")
 """Of several pauses the one that a person has to end is told."""
 
 

@@ -26,6 +26,7 @@ PUMP = "PUMP"
 ORACLE_UNCERTAIN = "ORACLE_UNCERTAIN"
 ORACLE_DIVERGES = "ORACLE_DIVERGES"
 WAITING_TRIGGER = "WAITING_TRIGGER"
+POSITION_DIFFERS = "POSITION_DIFFERS"
 ENTRY = "ENTRY"
 
 
@@ -74,7 +75,8 @@ class GridState(msgspec.Struct, frozen=True, kw_only=True):
     paused, faulted or rejected it. `cash_e6` is what fills brought in, fees included. `renewing` are cells whose orders
     went to be placed anew and are not yet. `slots` are the account's order slots that it may use, `pending` the
     settings that wait for more of them. `disturbed` are the numbers of cells in which fills came late or were taken
-    back, so that what really filled may be more than fits.
+    back, so that what really filled may be more than fits. `beside_e9` is what the account holds in the market
+    beyond the grid's own position (signed), by the numbers a person adopted last.
     """
 
     grid_id: str
@@ -121,6 +123,7 @@ class GridState(msgspec.Struct, frozen=True, kw_only=True):
     slots: int = 0
     pending: EditProposed | None = None
     disturbed: frozenset[int] = frozenset()
+    beside_e9: int = 0
 
     @property
     def sizes_e9(self) -> tuple[int, ...]:

@@ -97,9 +97,7 @@ def funding_of(market: Mapping[str, Any], oracle_e6: int) -> FundingView | None:
     if not amm["last_funding_rate_ts"] or not amm["funding_period"] or not oracle_e6:
         return None
     paid_e9 = amm["last_funding_rate"] * E6 * _S_PER_HOUR // (oracle_e6 * amm["funding_period"])
-    return FundingView(
-        market=market_symbol(market), paid_hour_e9=paid_e9, at_ns=amm["last_funding_rate_ts"] * NS_PER_S
-    )
+    return FundingView(market=market_symbol(market), paid_hour_e9=paid_e9, at_ns=amm["last_funding_rate_ts"] * NS_PER_S)
 
 
 def venue_account(
