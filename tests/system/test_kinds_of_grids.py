@@ -130,7 +130,7 @@ def test_each_kind_of_grid_does_what_it_is_for_and_all_books_equal_the_venue(
     assert sizes[0] == 50_000_000
     assert max(sizes) > 50_000_000
 
-    system.reconcile()
+    system.ask("query.0.execution.reconcile")
     for account in accounts(system).values():
         assert (account.phase, account.differs, account.in_flight) == ("live", False, ""), account
     wrong = (e.VenueDiffers, e.GridFaulted, e.TransactionFailed, e.TransactionExpired, e.FillReverted)

@@ -184,10 +184,10 @@ def test_the_keys_are_in_no_log_no_error_no_event_and_no_core_dump(desk: Desk) -
 def _execution_that_polls_rarely(system: WholeSystem) -> Iterator[None]:
     """The service is killed and its successor held, while a copy with another setting works in its place."""
     pid = system.pid("execution")
+    lines = Path(f"/proc/{pid}/environ").read_bytes().rstrip(b"\0").split(b"\0")
     system.kill("execution")
     held = system.until(lambda: now if (now := system.pid("execution")) != pid else 0, within_s=20, every_s=0.01)
     os.kill(held, signal.SIGSTOP)
-    lines = Path(f"/proc/{held}/environ").read_bytes().rstrip(b"\0").split(b"\0")
     told = dict(line.decode().split("=", 1) for line in lines)
     ours = {"HEALTH_PORT": "0", "POLL_MS": RARELY, "RECONCILE_S": "600"}
     told |= {f"GRIDKEEPER_EXECUTION_{name}": value for name, value in ours.items()}

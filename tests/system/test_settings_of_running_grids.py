@@ -88,6 +88,7 @@ def trading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSystem]:
     folder = tmp_path_factory.mktemp("settings")
     with held_recording(folder) as made:
         done(made, "grid", "create", written(folder, "tale"), "--reason", "test")
+        made.until(lambda: rests(made), within_s=30)
         pass_rows(made, 9)
         made.until(lambda: rests(made) and made.grid("tale").view.fills >= 2, within_s=30)
         yield made
