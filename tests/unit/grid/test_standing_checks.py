@@ -91,6 +91,8 @@ def test_a_grid_whose_position_the_account_does_not_have_waits_for_a_person_and_
     assert story.grid.position_e9 == 2 * E9  # bought at 104 and 103
 
     assert adopted(story, 2 * E9) == []
+    assert adopted(story, 3 * E9) == ["PositionDoubted"]  # one more is somebody else's, and no trouble
+    assert story.grid.pauses == {"PAUSED": False}
     assert "GridPaused" in adopted(story, E9)
     assert "POSITION_DIFFERS" in story.grid.pauses
     assert story.grid.told["POSITION_DIFFERS"] == "gridkeeper: the account holds 1, the grid believes in 2"

@@ -8,6 +8,7 @@ import msgspec
 import nats.errors
 import nats.js.errors
 from nats.aio.msg import Msg
+from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from gridkeeper_bus.connection import Bus
@@ -17,6 +18,8 @@ from gridkeeper_core.errors import GridkeeperError
 
 FETCH_MESSAGES = 1_000
 FETCH_WAIT_S = 5.0
+SILENCES = 2
+"""So often a server that answers may give nothing before it is believed to have no more."""
 FORGOTTEN_AFTER_S = 60.0
 
 
@@ -95,7 +98,9 @@ async def _batches(bus: Bus, subject: str, first: int, last: int) -> AsyncGenera
     left, taken = info.num_pending or 0, 0
     try:
         while left > 0:
-            arrived = await subscription.fetch(min(FETCH_MESSAGES, left), timeout=FETCH_WAIT_S)
+            arrived = await _fetch(bus, subscription, min(FETCH_MESSAGES, left))
+            if not arrived:
+                return
             batch = [_read(message, taken + number) for number, message in enumerate(arrived, start=1)]
             taken, left = taken + len(batch), left - len(batch)
             yield [message for message in batch if message.sequence <= last]
@@ -105,6 +110,19 @@ async def _batches(bus: Bus, subject: str, first: int, last: int) -> AsyncGenera
         if bus.ready:
             await subscription.unsubscribe()
             await bus.js.delete_consumer(names.EV_STREAM, info.name)
+
+
+async def _fetch(bus: Bus, subscription: JetStreamContext.PullSubscription, count: int) -> list[Msg]:
+    """The next messages; none where the server answers and has no more to give than it counts.
+
+    It passes over what it cannot read on its disk, and counts it all the same: whoever asked finds what is missing.
+    """
+    for _ in range(SILENCES):
+        try:
+            return list(await subscription.fetch(count, timeout=FETCH_WAIT_S))
+        except TimeoutError:
+            await bus.js.stream_info(names.EV_STREAM)
+    return []
 
 
 def _read(message: Msg, delivery: int) -> RawMessage:

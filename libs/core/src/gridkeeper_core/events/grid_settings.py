@@ -68,7 +68,7 @@ class SlotsNeeded(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.
 class PositionDoubted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.position_doubted.v1"):
     """A person adopted the venue's numbers, and they are not the grid's: somebody else traded in its market.
 
-    The account holds `position_e9` of the grid's belief plus `beside_e9` (signed; 0: they agree again).
+    The account holds `position_e9`, in which the grid believes, plus `beside_e9` (signed; 0: they agree again).
     """
 
     position_e9: int

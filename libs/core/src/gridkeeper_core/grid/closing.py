@@ -5,7 +5,7 @@ from __future__ import annotations
 from gridkeeper_core import events as e
 from gridkeeper_core.grid import stops, window
 from gridkeeper_core.grid.decision import Decision
-from gridkeeper_core.grid.state import NO_CELL, GridState
+from gridkeeper_core.grid.state import NO_CELL
 from gridkeeper_core.grid.taking import worst_taker_e6
 from gridkeeper_core.grid.triggers import reference_e6
 from gridkeeper_core.market import round_down_to
@@ -65,7 +65,7 @@ def _flatten(d: Decision) -> e.WantedOrder | None:
     state, newest = d.state, d.newest
     if state.spec is None or newest is None:
         return None
-    position_e9 = _closable_e9(state)
+    position_e9 = state.closable_e9
     size_e9 = round_down_to(abs(position_e9), state.spec.step_e9)
     if size_e9 == 0:
         return None
@@ -80,9 +80,3 @@ def _flatten(d: Decision) -> e.WantedOrder | None:
         post_only="none",
         reduce_only=True,
     )
-
-
-def _closable_e9(state: GridState) -> int:
-    """The grid's position, as far as the account has it (signed): the venue lets no reduce-only order close more."""
-    account_e9 = state.position_e9 + state.beside_e9
-    return sorted((0, state.position_e9, account_e9))[1]

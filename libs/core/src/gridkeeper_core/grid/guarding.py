@@ -7,7 +7,7 @@ from gridkeeper_core.grid.decision import Decision
 from gridkeeper_core.grid.state import POSITION_DIFFERS
 from gridkeeper_core.units import e9_text
 
-AGREES_AGAIN = "the venue's position is the grid's again"
+THERE_AGAIN = "the account has the grid's position again"
 CANCELS = ("MARKET_CHANGED", "LEVERAGE")
 """Checks after which resting orders do not fit any more; what else is wrong only keeps new ones from being placed."""
 
@@ -24,18 +24,18 @@ def changed(d: Decision, fact: e.GuardTripped | e.GuardCleared) -> None:
 
 
 def adopted(d: Decision, fact: e.AccountAdopted) -> None:
-    """Stop trading where the account holds another position than the grid believes: its levels would be wrong.
+    """Stop trading where the account does not have the position that the grid believes in: its levels would be wrong.
 
     One grid alone trades a market on a sub-account: what differs is somebody else's doing, or a fill nobody knows of.
+    What the account has beyond the grid's position is no trouble of the grid.
     """
-    state = d.state
-    account_e9 = next((p.base_e9 for p in fact.positions if p.market == state.config.market), 0)
-    beside_e9 = account_e9 - state.position_e9
-    if beside_e9 == state.beside_e9:
-        return
-    d.add(e.PositionDoubted(position_e9=state.position_e9, beside_e9=beside_e9))
-    if beside_e9 and POSITION_DIFFERS not in state.pauses:
-        detail = f"the account holds {e9_text(account_e9)}, the grid believes in {e9_text(state.position_e9)}"
+    position_e9 = d.state.position_e9
+    account_e9 = next((p.base_e9 for p in fact.positions if p.market == d.state.config.market), 0)
+    if account_e9 - position_e9 != d.state.beside_e9:
+        d.add(e.PositionDoubted(position_e9=position_e9, beside_e9=account_e9 - position_e9))
+    lacks = d.state.closable_e9 != position_e9
+    if lacks and POSITION_DIFFERS not in d.state.pauses:
+        detail = f"the account holds {e9_text(account_e9)}, the grid believes in {e9_text(position_e9)}"
         d.pause(POSITION_DIFFERS, "gridkeeper", detail, keep_orders=False)
-    elif not beside_e9 and POSITION_DIFFERS in state.pauses:
-        d.add(e.GridResumed(code=POSITION_DIFFERS, author="gridkeeper", reason=AGREES_AGAIN))
+    elif not lacks and POSITION_DIFFERS in d.state.pauses:
+        d.add(e.GridResumed(code=POSITION_DIFFERS, author="gridkeeper", reason=THERE_AGAIN))

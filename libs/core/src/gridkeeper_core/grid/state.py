@@ -145,6 +145,11 @@ class GridState(msgspec.Struct, frozen=True, kw_only=True):
         """What the grid holds in the market (signed): the change of its cells since the start, and what was closed."""
         return self.start_position_e9 + self.cells.held_e9.total - self.start_held_e9 + self.reduced_e9
 
+    @property
+    def closable_e9(self) -> int:
+        """The grid's position, as far as the account has it (signed): no reduce-only order closes more than that."""
+        return sorted((0, self.position_e9, self.position_e9 + self.beside_e9))[1]
+
     def place_of(self, number: int) -> int | None:
         """Where the cell with this number is, or its heir; None when it is nowhere any more."""
         place = self.names.place(number, len(self.sizes_e9))
