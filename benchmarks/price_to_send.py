@@ -9,16 +9,18 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import ClientSession, web
 from section import percentile, print_section
-from servers import running_servers, temporary_folder
+from servers import Servers, running_servers, temporary_folder
 
 from gridkeeper_bus.connection import Bus, connect
 from gridkeeper_bus.prices import publish_price
 from gridkeeper_bus.requests import request
 from gridkeeper_cli import child_plan
+from gridkeeper_cli.access import Access, settle_access
 from gridkeeper_cli.demo import make_demo_files, set_up_account
 from gridkeeper_cli.example_grid import create_example
 from gridkeeper_cli.gridkeeper_toml import SYNTHETIC, read_configuration
@@ -27,6 +29,7 @@ from gridkeeper_core.prices.price import Price
 from gridkeeper_core.quiet import Quiet, quiet_subject
 from gridkeeper_runtime.ports import LOOPBACK, choose_port
 from gridkeeper_runtime.supervisor import Supervisor
+from gridkeeper_shell.provision import ProvisionSettings, provision
 
 ROUNDS = 100
 PLACES_E6 = (154_500_000, 153_500_000)
@@ -120,13 +123,18 @@ class Prices:
             await asyncio.sleep(0.2)
 
 
-async def measure(folder: Path, servers: child_plan.Servers) -> list[float]:
+async def measure(folder: Path, servers: Servers, access: Access) -> list[float]:
     """Seconds of each round."""
+    passwords = msgspec.json.encode(access.passwords).decode()
+    asked = ProvisionSettings(nats_url=servers.nats_url, postgres_url=servers.postgres_url, passwords=passwords)
+    await provision(asked)
     configuration = read_configuration(make_demo_files(folder, SYNTHETIC))
     ports = child_plan.settle_ports(folder)
     grid_file = folder / "latency.toml"
     grid_file.write_text(GRID)  # nothing else goes on yet
-    children = child_plan.plan_children(folder, child_plan.Wishes(), configuration, ports, servers)
+    nats_port = urlsplit(servers.nats_url).port or 0
+    at = child_plan.Servers(nats_port=nats_port, postgres_url=servers.postgres_url, access=access)
+    children = child_plan.plan_children(folder, child_plan.Wishes(), configuration, ports, at)
     sandbox_url = child_plan.rpc_url(ports)
     # The whole of every trade goes to others, so that nothing is filled.
     children["sandbox"].env.update(NO_FILLS)
@@ -178,9 +186,10 @@ async def _until_quiet(bus: Bus) -> None:
 
 
 def main() -> None:
-    with running_servers() as servers, temporary_folder() as folder:
-        at = child_plan.Servers(nats_url=servers.nats_url, postgres_url=servers.postgres_url)
-        seconds = asyncio.run(measure(folder, at))
+    with temporary_folder() as folder:
+        access = settle_access(folder)
+        with running_servers(access.nats_authorization) as servers:
+            seconds = asyncio.run(measure(folder, servers, access))
     if len(seconds) != ROUNDS:
         sys.exit("Some prices led to no transaction.")
     shown = (("p50", percentile(seconds, 0.5)), ("p99", percentile(seconds, 0.99)), ("worst", max(seconds)))

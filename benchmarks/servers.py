@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,10 +31,10 @@ def temporary_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def running_servers() -> Iterator[Servers]:
-    """A fresh nats-server and a fresh PostgreSQL."""
+def running_servers(authorization: Callable[[str, str], str] | None = None) -> Iterator[Servers]:
+    """A fresh nats-server, with users beside the administrator where these are given, and a fresh PostgreSQL."""
     with temporary_folder() as folder:
-        nats, postgres = EmbeddedNats(folder), EmbeddedPostgres(folder)
+        nats, postgres = EmbeddedNats(folder, authorization=authorization), EmbeddedPostgres(folder)
         try:
             nats.start()
             postgres.start()
