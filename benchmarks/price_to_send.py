@@ -135,7 +135,7 @@ async def measure(folder: Path, servers: Servers, access: Access) -> list[float]
     nats_port = urlsplit(servers.nats_url).port or 0
     at = child_plan.Servers(nats_port=nats_port, postgres_url=servers.postgres_url, access=access)
     children = child_plan.plan_children(folder, child_plan.Wishes(), configuration, ports, at)
-    sandbox_url = child_plan.rpc_url(ports)
+    sandbox_url = child_plan.rpc_url(configuration, ports)
     # The whole of every trade goes to others, so that nothing is filled.
     children["sandbox"].env.update(NO_FILLS)
     endpoint = Endpoint(sandbox_url)
