@@ -150,8 +150,9 @@ class WholeSystem:
 
     def pid(self, name: str) -> int:
         """The process of a service, of `nats-server` or `postgres`. Raises ProcessLookupError while there is none."""
-        if name in self.run_file.services:
-            return self.run_file.services[name].pid
+        service = self.run_file.services.get(name)  # read once: it may be gone the next time
+        if service is not None:
+            return service.pid
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for child in children:
             if name in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[0].decode():
