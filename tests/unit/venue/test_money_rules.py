@@ -69,6 +69,22 @@ def test_an_account_short_of_initial_margin_may_still_reduce() -> None:
     model.execute("main", roll(order("sell", "146", 6 * SOL)))
 
 
+def test_a_flat_settled_position_is_forgotten_with_the_next_order_unless_one_is_open() -> None:
+    """A sell at 150 ends what was bought at 149; its rebate is left in the break-even amount, which nobody settles."""
+    for rests_on in (False, True):
+        model = bought()
+        model.execute("main", roll(order("sell", "150", SOL)))
+        model.apply_row(row(151, 2))
+        if rests_on:
+            model.execute("main", roll(order("buy", "140", SOL)))
+        model.settle_pnl("main", 0)
+        left = model.accounts["main"].position(0)
+        assert (left.base_e9, left.quote_asset_e6, left.quote_break_even_e6) == (0, 0, 30_000)
+
+        model.execute("main", roll(order("buy", "141", SOL)))
+        assert model.accounts["main"].position(0).quote_break_even_e6 == (30_000 if rests_on else 0)
+
+
 def bought() -> VenueModel:
     """A venue whose account bought 1 SOL at 149."""
     model = venue()

@@ -162,6 +162,19 @@ class InterestPaid(Fact, frozen=True, kw_only=True, tag_field="topic", tag="acco
     slot: int
 
 
+class PositionBegun(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.position_begun.v1"):
+    """The first order on a market where a flat, settled position was: the venue counts the new one from zero.
+
+    `index` is the place of the order's record in its transaction, -1 where that record was lost.
+    """
+
+    market: str
+    market_index: int
+    slot: int
+    signature: str
+    index: int
+
+
 class KeeperFeeCharged(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.keeper_fee_charged.v1"):
     """A keeper was paid for cancelling or expiring an order; `quote_e6` is negative."""
 

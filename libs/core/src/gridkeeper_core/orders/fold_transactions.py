@@ -22,6 +22,7 @@ MoneyFact = (
     | e.KeeperFeeCharged
     | e.Liquidated
     | e.ForeignFilled
+    | e.PositionBegun
     | e.SettlementWanted
     | e.SettlementEnded
     | e.RecordReverted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gridkeeper_core import events as e
 from gridkeeper_core.inputs import AccountRead
 from gridkeeper_core.orders import adoption, foreign, guards, settlement
+from gridkeeper_core.orders.beginning import begun_unseen
 from gridkeeper_core.orders.decide import LAPSED, AccountDecision
 from gridkeeper_core.orders.facts import closed, resting
 from gridkeeper_core.orders.lifecycle import Attempt, Closing
@@ -57,6 +58,7 @@ def _bind(d: AccountDecision, account: r.VenueAccount) -> None:
             order = next((o for o in free if not o.user_order_id and _is_same(o, attempt)), None)
         if order is not None:
             free.remove(order)
+            begun_unseen(d, attempt, account.slot)
             d.add(resting(attempt, order.order_id, "user_order_id" if is_exact else "fallback"))
 
 

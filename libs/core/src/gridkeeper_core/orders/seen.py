@@ -16,6 +16,7 @@ from gridkeeper_core.events import (
     Liquidated,
     OrderFilled,
     PnlSettled,
+    PositionBegun,
     Transferred,
 )
 
@@ -29,6 +30,7 @@ Move = (
     | InterestPaid
     | KeeperFeeCharged
     | Liquidated
+    | PositionBegun
 )
 """What changes positions or the deposit."""
 Key = tuple[str, int]

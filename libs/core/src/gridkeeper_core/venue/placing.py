@@ -10,10 +10,10 @@ from gridkeeper_core.market import round_down_to
 from gridkeeper_core.units import NS_PER_S
 from gridkeeper_core.venue import margin
 from gridkeeper_core.venue.errors import VenueCode, VenueError
-from gridkeeper_core.venue.filling import BY_EXPIRY, cancel
+from gridkeeper_core.venue.filling import BY_EXPIRY, cancel, with_position
 from gridkeeper_core.venue.operations import MarketOperation
 from gridkeeper_core.venue.records import CancelRecord, PlacedRecord, PlaceOrder
-from gridkeeper_core.venue.state import MAX_OPEN_ORDERS, MAX_POSITIONS, Account, Market, Order, slot_at
+from gridkeeper_core.venue.state import MAX_OPEN_ORDERS, MAX_POSITIONS, Account, Market, Order, PerpPosition, slot_at
 
 _MARKET_ORDER_LIFE_S = 30
 
@@ -56,7 +56,7 @@ def place(
             order = None
             continue
         risk = risk or _increases_risk(account, order)
-        account = _with_slot(account, slot_index, order)
+        account = _with_slot(_with_place(account, item.market_index), slot_index, order)
         records.append(_record(order))
     return Placed(account=account, records=tuple(records), last=order, increases_risk=risk)
 
@@ -101,6 +101,19 @@ def _check_position_slot(account: Account, market_index: int) -> None:
     taken |= {order.market_index for order in account.slots if order.is_open}
     if market_index not in taken and len(taken) >= MAX_POSITIONS:
         raise VenueError(VenueCode.MAX_NUMBER_OF_POSITIONS)
+
+
+def _with_place(account: Account, market_index: int) -> Account:
+    """A market that is given a place among the positions begins there with all counters at zero.
+
+    It has none any more once it has no base, no quote and no open order (state/user.rs `PerpPosition::is_available`,
+    controller/position.rs `add_new_position`): what fees left in the break-even amount after the last close is lost.
+    """
+    position = account.position(market_index)
+    if position.base_e9 or position.quote_asset_e6 or any(o.market_index == market_index for o in account.open_orders):
+        return account
+    fresh = PerpPosition(market_index=market_index)
+    return account if position == fresh else with_position(account, fresh)
 
 
 def _open_market(markets: Mapping[int, Market], market_index: int) -> Market:
