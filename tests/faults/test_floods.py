@@ -83,6 +83,8 @@ async def test_a_burst_of_prices_delays_no_event_and_ends_with_the_newest(
             await service.send([price(seq, seq) for seq in range(first * 10, first * 10 + 1_000)])
 
         await eventually(lambda: len(service.machine.echoed) == 500 and service.machine.highest_e6 == BURST_LAST)
+        # The machine is ahead of the store by what is being committed.
+        await eventually(lambda: service.shell.processor.is_idle)
 
         acted_on = [seen.source_seq for seen in _prices_acted_on(service)]
         assert acted_on == sorted(set(acted_on))

@@ -19,26 +19,14 @@ from gridkeeper_core.events import (
 )
 from gridkeeper_core.inputs import EventSeen, Input, PriceTick
 from gridkeeper_core.machine import Draft, Machine
-from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.names import intent_id
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import Recorded
 from gridkeeper_core.units import E6, E9
+from support.sol_perp import CENTS
 
 GRID, ALIAS, MARKET = "sol", "main", "SOL-PERP"
 START_NS = 1_767_225_600_000_000_000
-SPEC = MarketSpec(
-    symbol=MARKET,
-    venue="drift",
-    index=0,
-    tick_e6=10_000,
-    step_e9=10_000_000,
-    minimum_e9=10_000_000,
-    margin_ratio_initial_e4=500,
-    margin_ratio_maintenance_e4=300,
-    maker_fee_e5=-20,
-    taker_fee_e5=100,
-)
 
 
 def opened(
@@ -55,7 +43,7 @@ def opened(
         held_e9=tuple(part * E9 for part in held),
         start_price_e6=start * E6,
         start_position_e9=position * E9,
-        spec=SPEC,
+        spec=CENTS,
     )
 
 
@@ -79,7 +67,7 @@ def filled(
         attempt=1,
         order_id=record,
         market=MARKET,
-        market_index=SPEC.index,
+        market_index=CENTS.index,
         fill_record_id=record,
         cell=cell,
         side=side,
@@ -100,7 +88,7 @@ def filled(
 def reverted(record: int) -> FillReverted:
     """The fill with this record is gone."""
     return FillReverted(
-        intent_id=f"{GRID}/buy/0/0", market_index=SPEC.index, fill_record_id=record, signature=f"sig-{record}"
+        intent_id=f"{GRID}/buy/0/0", market_index=CENTS.index, fill_record_id=record, signature=f"sig-{record}"
     )
 
 
@@ -125,7 +113,7 @@ def funding(quote_e6: int, slot: int) -> FundingPaid:
     """A funding payment in a transaction of its own."""
     return FundingPaid(
         market=MARKET,
-        market_index=SPEC.index,
+        market_index=CENTS.index,
         quote_e6=quote_e6,
         base_e9=0,
         slot=slot,
@@ -137,7 +125,7 @@ def funding(quote_e6: int, slot: int) -> FundingPaid:
 def settled(quote_e6: int, slot: int) -> PnlSettled:
     """A settlement in a transaction of its own."""
     return PnlSettled(
-        market=MARKET, market_index=SPEC.index, quote_e6=quote_e6, slot=slot, signature=f"settle-{slot}", index=0
+        market=MARKET, market_index=CENTS.index, quote_e6=quote_e6, slot=slot, signature=f"settle-{slot}", index=0
     )
 
 
@@ -150,7 +138,7 @@ def snapshot(slot: int, deposit_e6: int, base_e9: int = 0, quote_e6: int = 0, or
     """What the venue holds at a slot; no position where base and quote are 0."""
     position = PositionState(
         market=MARKET,
-        market_index=SPEC.index,
+        market_index=CENTS.index,
         base_e9=base_e9,
         quote_asset_e6=quote_e6,
         quote_entry_e6=0,

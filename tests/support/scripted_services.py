@@ -85,7 +85,7 @@ class ScriptedServices:
         return msgspec.json.encode(reply)
 
     async def _answer(self, subject: str, body: bytes) -> bytes:
-        about = msgspec.json.decode(body, type=GridQuery).id
+        about = msgspec.json.decode(body or b"{}", type=GridQuery).id
         match subject.removeprefix("query.0."):
             case "strategy.grids":
                 return msgspec.json.encode([detail.view for detail in self.grids.values()])

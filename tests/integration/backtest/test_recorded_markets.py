@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gridkeeper_core import events as e
@@ -112,10 +113,7 @@ def test_the_crash_of_may_2021(data: Path) -> None:
 
 @pytest.mark.parametrize("model", ["touch", "queue"])
 def test_real_trades_of_btc(data: Path, model: FillModel) -> None:
-    spec = MarketSpec(
-        symbol="SOL-PERP", venue="drift", index=0, tick_e6=100_000, step_e9=100_000, minimum_e9=100_000,
-        margin_ratio_initial_e4=1000, margin_ratio_maintenance_e4=500, maker_fee_e5=-20, taker_fee_e5=100,
-    )  # fmt: skip
+    spec = msgspec.structs.replace(SOL_PERP, tick_e6=100_000, step_e9=100_000, minimum_e9=100_000)
     rows = tape(data / "ticks/binance_trades_btc_eth_2023_2024.csv.gz", spec, symbol="BTCUSDT", venue="binance_um")
     middle = int(rows.price_e6[0]) // E6
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from gridkeeper_core.venue.wallet import SolMove
+from gridkeeper_core.events import SolMoved
 from gridkeeper_drift import wallet_walker
 from gridkeeper_drift.keys import Signer
 from gridkeeper_drift.owner import USER_RENT_LAMPORTS, USER_STATS_RENT_LAMPORTS, OwnerDesk
@@ -172,5 +172,5 @@ def test_a_failed_transaction_costs_its_fee(tmp_path: Path) -> None:
     assert _cost(second.moves[0]) == first.lamports - second.lamports > 0
 
 
-def _cost(move: SolMove) -> int:
+def _cost(move: SolMoved) -> int:
     return move.fee_lamports + move.priority_lamports

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import msgspec
 import pytest
 
-from gridkeeper_bus.connection import Bus, connect
+from gridkeeper_bus.connection import Bus
 from gridkeeper_bus.requests import request
-from gridkeeper_bus.streams import declare_all
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.events import GridRejected
 from gridkeeper_core.inputs import TestNotification
@@ -29,14 +27,6 @@ pytestmark = pytest.mark.servers
 
 REJECTED = GridRejected(code="MARGIN_SHORT", detail="too little")
 TOKEN = "s3cr3t-token"
-
-
-@pytest.fixture
-async def bus(nats_url: str) -> AsyncIterator[Bus]:
-    bus = await connect(nats_url, "test")
-    await declare_all(bus)
-    yield bus
-    await bus.close()
 
 
 def chat_and_mail(data_dir: Path, chat: int, mail: int) -> dict[str, str]:

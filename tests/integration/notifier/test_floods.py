@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
-from gridkeeper_bus.connection import Bus, connect
-from gridkeeper_bus.streams import declare_all
+from gridkeeper_bus.connection import Bus
 from gridkeeper_core.events import FillBooked
 from gridkeeper_runtime.ports import choose_port
+from support.alerts import booked
 from support.receivers import Receiver, receiving
 from support.scripted_services import ScriptedServices
 from support.servers import eventually
@@ -27,34 +27,10 @@ HANDFUL = 9
 POLICY = json.dumps({"digest_every_s": 8})
 
 
-@pytest.fixture
-async def bus(nats_url: str) -> AsyncIterator[Bus]:
-    bus = await connect(nats_url, "test")
-    await declare_all(bus)
-    yield bus
-    await bus.close()
-
-
 def fill(number: int) -> FillBooked:
     """Every second one a sale that earns one cent."""
-    side = "sell" if number % 2 else "buy"
-    return FillBooked(
-        intent_id=f"sol/{side}/1/{number}",
-        market="SOL-PERP",
-        side=side,  # type: ignore[arg-type]
-        cell=1,
-        price_e6=150_000_000,
-        base_e9=100_000_000,
-        quote_e6=15_000_000,
-        fee_e6=0,
-        position_e9=0,
-        quote_entry_e6=0,
-        realized_pnl_e6=0,
-        grid_quote_e6=10_000 if number % 2 else 0,
-        fill_record_id=number,
-        market_index=0,
-        signature="s",
-    )
+    told = booked("sell", grid_quote_e6=10_000) if number % 2 else booked("buy")
+    return msgspec.structs.replace(told, intent_id=f"sol/{told.side}/1/{number}", fill_record_id=number)
 
 
 def breaker(number: int, status: str) -> dict[str, object]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
 import pytest
 from openapi_spec_validator import validate
-from prometheus_client import CollectorRegistry, Counter
 
 from gridkeeper_cli.reference_openapi import openapi
 from gridkeeper_runtime.health import Health
@@ -31,19 +29,6 @@ WEBHOOK = {
         }
     ],
 }
-
-
-@pytest.fixture
-def reasons() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def health(reasons: list[str]) -> Iterator[Health]:
-    registry = CollectorRegistry()
-    Counter("sample_total", "A sample.", registry=registry).inc()
-    with Health(lambda: reasons, stalled_after_s=30.0, registry=registry) as health:
-        yield health
 
 
 def test_the_document_is_openapi() -> None:

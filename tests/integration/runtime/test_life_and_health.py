@@ -7,11 +7,9 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 
 import msgspec
 import pytest
-from prometheus_client import CollectorRegistry, Counter
 
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_runtime.health import Health
@@ -88,19 +86,6 @@ def test_a_thread_that_hangs_does_not_keep_the_process_and_is_named() -> None:
 
 
 _TWICE = (signal.SIGTERM, signal.SIGTERM)
-
-
-@pytest.fixture
-def reasons() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def health(reasons: list[str]) -> Iterator[Health]:
-    registry = CollectorRegistry()
-    Counter("sample_total", "A sample.", registry=registry).inc()
-    with Health(lambda: reasons, stalled_after_s=30.0, registry=registry) as health:
-        yield health
 
 
 def test_ready_without_reasons_and_not_ready_with_them(health: Health, reasons: list[str]) -> None:

@@ -12,7 +12,6 @@ from gridkeeper_core.events import (
     Digested,
     Fact,
     FeedLost,
-    FillBooked,
     GridFaulted,
     GridPaused,
     HeldBack,
@@ -23,37 +22,16 @@ from gridkeeper_core.events import (
     RangeReturned,
     RiskTripped,
     Sent,
-    Side,
     SolLow,
     VenueDiffers,
 )
 from gridkeeper_core.inputs import Wake
 from gridkeeper_core.units import E6, E9, NS_PER_S
-from support.alerts import told_by
+from support.alerts import booked, told_by
 from support.ledger_story import GRID, MARKET, Story, opened, reverted
 
 LOST = FeedLost(market=MARKET, source="pyth", reason="silent", last_seq=1)
 LEFT = RangeLeft(where="low", price_e6=89_500_000)
-
-
-def booked(side: Side, *, grid_quote_e6: int = 0, base_e9: int = E9 // 10) -> FillBooked:
-    return FillBooked(
-        intent_id="sol/buy/1/0",
-        market=MARKET,
-        side=side,
-        cell=1,
-        price_e6=100 * E6,
-        base_e9=base_e9,
-        quote_e6=10 * E6,
-        fee_e6=0,
-        position_e9=0,
-        quote_entry_e6=0,
-        realized_pnl_e6=0,
-        grid_quote_e6=grid_quote_e6,
-        fill_record_id=1,
-        market_index=0,
-        signature="s",
-    )
 
 
 def refused(code: str) -> OrderRefused:

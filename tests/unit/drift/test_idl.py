@@ -17,7 +17,7 @@ from spl.token.constants import ASSOCIATED_TOKEN_PROGRAM_ID, TOKEN_PROGRAM_ID
 
 from gridkeeper_core.events import Side
 from gridkeeper_core.venue.records import PlaceOrder
-from gridkeeper_drift.codecs import addresses, idl, instructions
+from gridkeeper_drift.codecs import addresses, idl, instructions, parsing
 from gridkeeper_drift.codecs.idl import CodecError
 from gridkeeper_drift.codecs.instructions import MarketAccounts, Trader
 from support.drift_data import recorded_accounts, recorded_events, recorded_orders
@@ -183,7 +183,7 @@ def test_settling_writes_to_the_market_and_the_deposits() -> None:
 def test_an_instruction_is_read_back_as_plain_data() -> None:
     built = instructions.place_orders(TRADER, PLACES, MARKETS, QUOTE_ORACLE)
     keys = [meta.pubkey for meta in built.accounts]
-    parsed = instructions.parse_instruction(built.program_id, built.data, keys)
+    parsed = parsing.parse_instruction(built.program_id, built.data, keys)
     assert parsed is not None
     assert parsed.name == "place_orders"
     assert parsed.accounts["authority"] == SIGNER
@@ -207,7 +207,7 @@ def test_five_hundred_recorded_orders_are_read_back_by_us_and_by_anchorpy(coder:
                            post_only="none", immediate_or_cancel=True)  # fmt: skip
         built = instructions.place_and_take(TRADER, order, [MarketAccounts(index, ORACLE)], QUOTE_ORACLE)
         keys = [meta.pubkey for meta in built.accounts]
-        read = instructions.parse_instruction(built.program_id, built.data, keys)
+        read = parsing.parse_instruction(built.program_id, built.data, keys)
         assert read is not None
         assert read.name == row["instruction"]
         params = read.arguments["params"]
@@ -220,9 +220,9 @@ def test_five_hundred_recorded_orders_are_read_back_by_us_and_by_anchorpy(coder:
 
 
 def test_instructions_of_others_are_left_alone_and_unknown_ones_refused() -> None:
-    assert instructions.parse_instruction(OWNER, b"anything", []) is None
+    assert parsing.parse_instruction(OWNER, b"anything", []) is None
     with pytest.raises(CodecError, match="no instruction with this discriminator"):
-        instructions.parse_instruction(addresses.PROGRAM_ID, bytes(8), [])
+        parsing.parse_instruction(addresses.PROGRAM_ID, bytes(8), [])
 
 
 def test_any_instruction_of_the_idl_is_read_like_anchorpy_reads_it(coder: Coder) -> None:

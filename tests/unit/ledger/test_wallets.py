@@ -13,7 +13,7 @@ from gridkeeper_core.ledger.sol_proof import SolFold, SolProof
 from gridkeeper_core.machine import Draft
 from gridkeeper_core.orders.machine import ExecutionMachine
 from gridkeeper_core.record import Recorded
-from gridkeeper_core.venue.wallet import SYSTEM_PROGRAM, Balance, SolMove, sol_move
+from gridkeeper_core.venue.wallet import SYSTEM_PROGRAM, Balance, sol_moved
 from support.account_history import recorded
 
 ME, OTHER, FAUCET, DRIFT = "me", "other", "faucet", "drift"
@@ -21,9 +21,9 @@ ME, OTHER, FAUCET, DRIFT = "me", "other", "faucet", "drift"
 
 def moved(
     before: int, after: int, *others: tuple[int, int], payer: str = ME, fee: int = 5_000, programs: str = DRIFT
-) -> SolMove:
+) -> SolMoved:
     balances = [Balance(ME, before, after), *(Balance(f"{n}", *pair) for n, pair in enumerate(others))]
-    return sol_move(
+    return sol_moved(
         ME,
         balances,
         frozenset({programs}),
@@ -53,12 +53,12 @@ def moved(
     ],
 )
 def test_what_moved_the_sol_beside_the_fee_is_told_by_payer_programs_and_the_other_balances(
-    move: SolMove, kind: str, fee: int, priority: int
+    move: SolMoved, kind: str, fee: int, priority: int
 ) -> None:
     assert (move.kind, move.fee_lamports, move.priority_lamports) == (kind, fee, priority)
 
 
-def reading(lamports: int, slot: int, *moves: SolMove, cursor: str = "") -> WalletRead:
+def reading(lamports: int, slot: int, *moves: SolMoved, cursor: str = "") -> WalletRead:
     last = moves[-1].signature if moves else cursor
     return WalletRead(
         now_ns=slot * 10**9, signer=ME, accounts=("a", "b"), lamports=lamports, slot=slot, cursor=last, moves=moves

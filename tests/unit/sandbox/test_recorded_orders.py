@@ -8,7 +8,8 @@ from solders.keypair import Keypair
 from gridkeeper_core.venue.records import PlaceOrder
 from gridkeeper_drift.codecs import instructions
 from gridkeeper_drift.codecs.addresses import PROGRAM_ID
-from gridkeeper_drift.codecs.instructions import MarketAccounts, Trader, parse_instruction
+from gridkeeper_drift.codecs.instructions import MarketAccounts, Trader
+from gridkeeper_drift.codecs.parsing import parse_instruction
 from gridkeeper_sandbox.program import place_order
 from support.chain_client import QUOTE_ORACLE
 from support.drift_data import recorded_orders

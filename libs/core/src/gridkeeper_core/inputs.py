@@ -7,12 +7,12 @@ from typing import Literal
 import msgspec
 
 from gridkeeper_core.alerts.policy import Severity
+from gridkeeper_core.events import SolMoved
 from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.prices.price import Price, price_cause
 from gridkeeper_core.record import Recorded
 from gridkeeper_core.venue.records import SeenTransaction, VenueAccount
-from gridkeeper_core.venue.wallet import SolMove
 
 
 class EventSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +130,7 @@ class WalletRead(msgspec.Struct, frozen=True, kw_only=True):
     lamports: int
     slot: int
     cursor: str
-    moves: tuple[SolMove, ...]
+    moves: tuple[SolMoved, ...]
 
 
 class MarketRead(msgspec.Struct, frozen=True, kw_only=True):

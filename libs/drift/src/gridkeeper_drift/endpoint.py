@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-import httpx
 import msgspec
 
 from gridkeeper_core.breaker import Breaker, BreakerPhase, BreakerRules
 from gridkeeper_core.units import NS_PER_S
 from gridkeeper_drift.failure import RpcRefusedError, RpcUnreachableError, custom_code, describe
+from gridkeeper_drift.http import httpx
 from gridkeeper_drift.metrics import RPC_REQUESTS, RPC_SECONDS, endpoint_label
 from gridkeeper_drift.schedule import Priority, RequestScheduler
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import httpx
 from prometheus_client import Counter, Histogram
+
+from gridkeeper_drift.http import httpx
 
 RPC_REQUESTS = Counter(
     "gridkeeper_rpc_requests_total",

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import httpx
 from solders.pubkey import Pubkey
 
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_drift.agent_client import open_signer
+from gridkeeper_drift.http import httpx
 from gridkeeper_drift.rpc import RpcClient
 from gridkeeper_drift.sender import PriorityFee
 from gridkeeper_drift.venue import Account, DriftVenue

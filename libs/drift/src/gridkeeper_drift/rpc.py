@@ -12,12 +12,12 @@ from copy import copy
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
-import httpx
 from solders.transaction import VersionedTransaction
 
 from gridkeeper_core.venue.wallet import Balance
 from gridkeeper_drift.endpoint import Endpoint
 from gridkeeper_drift.failure import RpcUnreachableError
+from gridkeeper_drift.http import httpx
 from gridkeeper_drift.schedule import Priority
 
 T = TypeVar("T")

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from solders.pubkey import Pubkey
 
-from gridkeeper_core.venue.wallet import SolMove, sol_move
+from gridkeeper_core.events import SolMoved
+from gridkeeper_core.venue.wallet import sol_moved
 from gridkeeper_drift.rpc import PAGE, RpcClient, SignatureSeen, TransactionRead, ask_until_known
 
 SANDBOX_FAUCET = "ADiGUTbEErDc7hPahoUxWnYZtM4d9D2nuBR6qV4ZgLLB"
@@ -31,7 +32,7 @@ class WalletReading(NamedTuple):
     lamports: int
     slot: int
     cursor: str
-    moves: tuple[SolMove, ...]
+    moves: tuple[SolMoved, ...]
 
 
 class WalletWalker:
@@ -40,7 +41,7 @@ class WalletWalker:
     def __init__(self, rpc: RpcClient, wallet: Pubkey) -> None:
         self._rpc = rpc
         self._wallet = str(wallet)
-        self._remembered: OrderedDict[tuple[str, int], SolMove] = OrderedDict()
+        self._remembered: OrderedDict[tuple[str, int], SolMoved] = OrderedDict()
 
     def remember(self, seen: SignatureSeen, transaction: TransactionRead) -> None:
         """A transaction that was read for another reason, and may be of this wallet."""
@@ -64,7 +65,7 @@ class WalletWalker:
         slot, lamports = await self._rpc.finalized_balance(self._wallet)
         listed = [seen for seen in await self._listed(cursor) if seen.finalized and seen.slot <= slot]
         taken = listed[:MOVES_MAX]
-        moves: list[SolMove] = []
+        moves: list[SolMoved] = []
         for start in range(0, len(taken), _AT_ONCE):
             moves += await asyncio.gather(*(self._read(seen) for seen in taken[start : start + _AT_ONCE]))
         for seen in taken:
@@ -85,15 +86,15 @@ class WalletWalker:
                 return list(reversed(newest_first.values()))
             before = page[-1].signature
 
-    async def _read(self, seen: SignatureSeen) -> SolMove:
+    async def _read(self, seen: SignatureSeen) -> SolMoved:
         known = self._remembered.get((seen.signature, seen.slot))
         if known is not None:
             return known
         found = await ask_until_known(self._rpc, seen.signature, attempts=_ATTEMPTS, wait_s=_WAIT_S)
         return self._move(seen.signature, found)
 
-    def _move(self, signature: str, transaction: TransactionRead) -> SolMove:
-        return sol_move(
+    def _move(self, signature: str, transaction: TransactionRead) -> SolMoved:
+        return sol_moved(
             self._wallet,
             transaction.balances,
             transaction.programs,

@@ -14,7 +14,6 @@ from gridkeeper_core.grid.state import gap_of
 from gridkeeper_core.ledger.marks import Line
 from gridkeeper_core.ledger.position import value_e6
 from gridkeeper_core.ledger.views import grid_view
-from gridkeeper_core.units import E6
 from gridkeeper_lab.backtest import Run
 from gridkeeper_lab.columns import Ints
 
@@ -51,6 +50,14 @@ class Steps(msgspec.Struct, frozen=True):
     row: Ints
     base_e9: Ints
     quote_e6: Ints
+
+
+class Books(msgspec.Struct, frozen=True):
+    """What a run held and what it was worth: the time and price of each row of its tape, and its steps."""
+
+    ts_ns: Ints
+    price_e6: Ints
+    steps: Steps
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +170,11 @@ def steps_of(run: Run) -> Steps:
     return Steps(*_columns(found, 3))
 
 
+def books_of(run: Run) -> Books:
+    """The run as money that can be added to that of others."""
+    return Books(run.tape.ts_ns, run.tape.price_e6, steps_of(run))
+
+
 def total_pnl(price_e6: Ints, steps: Steps) -> npt.NDArray[np.float64]:
     """Total PnL in quote at every row, for drawing and for finding extremes; exact amounts are made of integers."""
     base, quote = held_at(len(price_e6), steps)
@@ -209,15 +221,22 @@ def _pnl_by_parts(price_e6: Ints, steps: Steps) -> Iterator[tuple[int, npt.NDArr
         base, quote = base + float(held[-1]), quote + float(cash[-1])
 
 
-def joint_drawdown_e6(runs: Sequence[Run]) -> int:
-    """The deepest fall of what all runs have together, looked at whenever any of them has a price."""
-    times_ns = np.unique(np.concatenate([run.tape.ts_ns for run in runs]))
+def joint_drawdown_e6(books: Sequence[Books]) -> int:
+    """The deepest fall of what all have together, looked at whenever any of them has a price (not negative)."""
+    times_ns = np.unique(np.concatenate([own.ts_ns for own in books]))
     total = np.zeros(len(times_ns))
-    for run in runs:
+    for own in books:
         # Before its first price a run has neither won nor lost.
-        curve = np.concatenate(([0.0], total_pnl(run.tape.price_e6, steps_of(run))))
-        total += curve[np.searchsorted(run.tape.ts_ns, times_ns, side="right")]
-    return max(0, round(float((np.maximum.accumulate(total) - total).max()) * E6))
+        curve = np.concatenate(([0.0], total_pnl(own.price_e6, own.steps)))
+        total += curve[np.searchsorted(own.ts_ns, times_ns, side="right")]
+    bottom = int((np.maximum.accumulate(total) - total).argmax())
+    top = int(total[: bottom + 1].argmax())
+    return max(0, _joint_pnl_e6(books, int(times_ns[top])) - _joint_pnl_e6(books, int(times_ns[bottom])))
+
+
+def _joint_pnl_e6(books: Sequence[Books], ts_ns: int) -> int:
+    rows = [(own, int(np.searchsorted(own.ts_ns, ts_ns, side="right")) - 1) for own in books]
+    return sum(exact_pnl_e6(own.price_e6, own.steps, row) for own, row in rows if row >= 0)
 
 
 def exact_pnl_e6(price_e6: Ints, steps: Steps, row: int) -> int:

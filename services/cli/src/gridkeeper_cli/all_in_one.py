@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,11 +16,13 @@ from gridkeeper_bus.connection import connect
 from gridkeeper_cli.access import settle_access
 from gridkeeper_cli.child_plan import Ports, Servers, Wishes, plan_children, rpc_url, services_of, settle_ports
 from gridkeeper_cli.demo import make_example_grid, set_up_account
+from gridkeeper_cli.documents import iso_now
 from gridkeeper_cli.example_grid import create_example, let_tape_run
 from gridkeeper_cli.gridkeeper_toml import Configuration
 from gridkeeper_cli.live_data import Place, Watcher
+from gridkeeper_cli.own_run import own_run
 from gridkeeper_cli.readiness import until_ready
-from gridkeeper_runtime.datadir import RunFile, RunningService, write_run_file
+from gridkeeper_runtime.datadir import RunningService, write_run_file
 from gridkeeper_runtime.embedded import EmbeddedNats, EmbeddedPostgres
 from gridkeeper_runtime.logs import Logger
 from gridkeeper_runtime.supervisor import ChildStatus, Supervisor
@@ -70,7 +70,7 @@ class AllInOne:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Raises GridkeeperError when it cannot start."""
-        self._started_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        self._started_at = iso_now()
         async with Supervisor(self._data_dir, changed=self._on_change) as supervisor:
             working = asyncio.create_task(self._work(supervisor))
             stopping = asyncio.create_task(stop.wait())
@@ -162,12 +162,10 @@ class AllInOne:
         while True:
             self._changed.clear()
             pids = {child.name: child.pid for child in supervisor.status() if child.pid is not None}
-            run = RunFile(
-                version=version("gridkeeper-cli"),
+            run = own_run(
+                nats.url,
+                postgres.url,
                 started_at=self._started_at,
-                supervisor_pid=os.getpid(),
-                nats_url=nats.url,
-                postgres_url=postgres.url,
                 rpc_url=rpc_url(self._configuration, self._ports),
                 services={
                     name: RunningService(pid=pids[name], health_port=port)

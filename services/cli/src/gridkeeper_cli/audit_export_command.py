@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import msgspec
 
 from gridkeeper_cli.audit_incident import Written, about, write_incident
 from gridkeeper_cli.audit_logs import SERVICES
+from gridkeeper_cli.documents import iso_now
 from gridkeeper_cli.price_segments import recorded_prices
 from gridkeeper_cli.record_reading import log_opened
 from gridkeeper_cli.record_source import ev_source
@@ -73,7 +73,7 @@ async def _export_incident(
 
 def _export_heads(session: Session, run: RunFile, file: Path | None) -> None:
     kept = KeptHeads(
-        taken_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        taken_at=iso_now(),
         release=version("gridkeeper-core"),
         shard=0,
         logs={app_name(service, 0): _heads_of(run.postgres_url, service) for service in SERVICES},

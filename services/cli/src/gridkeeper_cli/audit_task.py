@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
-from gridkeeper_runtime.datadir import RunFile, locked, write_run_file
+from gridkeeper_cli.own_run import own_run
+from gridkeeper_runtime.datadir import locked, write_run_file
 
 CHECKS = (("audit", "verify", "--no-prices"), ("audit", "replay"), ("ledger", "proof"))
 """The price files are on the volume of price-feed, which no other pod can mount."""
@@ -22,13 +21,7 @@ def main() -> int:
     """
     data_dir = Path(os.environ["GRIDKEEPER_DATA_DIR"])
     nats_url, postgres_url = (Path(os.environ[f"{name}_URL_FILE"]).read_text().strip() for name in ("NATS", "POSTGRES"))
-    run = RunFile(
-        version=version("gridkeeper-cli"),
-        started_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        supervisor_pid=os.getpid(),
-        nats_url=nats_url,
-        postgres_url=postgres_url,
-    )
+    run = own_run(nats_url, postgres_url)
     with locked(data_dir, run.version):
         write_run_file(data_dir, run)
         codes = [_check(data_dir, words) for words in CHECKS]

@@ -139,7 +139,7 @@ def _runs(
 def _answer(session: Session, runs: Sequence[Run], known: dict[str, History], options: Options) -> None:
     from gridkeeper_cli.backtest_document import document_of, text_of, together
     from gridkeeper_cli.backtest_rows import counted_over_all
-    from gridkeeper_lab.outcome import fills_of, joint_drawdown_e6, outcome_of
+    from gridkeeper_lab.outcome import books_of, fills_of, joint_drawdown_e6, outcome_of
 
     outcomes = [outcome_of(run) for run in runs]
     if len(runs) == 1 and len(known) == 1:
@@ -149,7 +149,7 @@ def _answer(session: Session, runs: Sequence[Run], known: dict[str, History], op
     fills = [counted_over_all(fills_of(run), run.config.market, tapes) for run in runs]
     ticks = sum(len(tape) for tape in tapes.values())
     text = () if session.json else [part for outcome in outcomes for part in text_of(outcome, options)]
-    session.answer(together(outcomes, fills, ticks, joint_drawdown_e6(runs)), *text)
+    session.answer(together(outcomes, fills, ticks, joint_drawdown_e6([books_of(run) for run in runs])), *text)
 
 
 @contextmanager

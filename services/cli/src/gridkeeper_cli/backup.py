@@ -9,12 +9,12 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from gridkeeper_cli.audit_logs import SERVICES
+from gridkeeper_cli.documents import iso_now
 from gridkeeper_core import names
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.record import hash_of
@@ -65,7 +65,7 @@ def write_backup(target: Path, data_dir: Path, postgres_url: str, version: str) 
             hashes = dict(_members(archive, {DUMP: dump} | _data_files(data_dir)))
             manifest = Manifest(
                 version=version,
-                made_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+                made_at=iso_now(),
                 heads=heads,
                 sha256=hashes,
             )

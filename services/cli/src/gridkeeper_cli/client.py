@@ -14,9 +14,11 @@ from gridkeeper_bus.history import Page, follow, read_last, read_version, subjec
 from gridkeeper_bus.prices import last_price
 from gridkeeper_bus.reader import BusMessage
 from gridkeeper_bus.requests import request
+from gridkeeper_core import interface
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.inputs import CommandBody
+from gridkeeper_core.interface import Query
 from gridkeeper_core.ledger import views as ledger
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.names import command_subject, query_subject
@@ -59,21 +61,19 @@ class Client:
 
     async def grids(self) -> list[GridView]:
         """All grids."""
-        return await self._query("strategy", "grids", list[GridView])
+        return await self._query(interface.GRIDS)
 
     async def grid(self, grid_id: str) -> GridDetail:
         """One grid. Raises GridkeeperError GRID_UNKNOWN."""
-        return await self._query("strategy", "grid", GridDetail, grid_id)
+        return await self._query(interface.GRID, GridQuery(id=grid_id))
 
     async def edit_plan(self, grid_id: str, config: GridConfig) -> EditView:
         """What an edit would do to a grid. Raises GridkeeperError GRID_UNKNOWN and the reasons against the edit."""
-        body = msgspec.json.encode(EditQuery(id=grid_id, config=config))
-        answer = await request(self._bus, query_subject(SHARD, "strategy", "edit"), body)
-        return msgspec.json.decode(answer, type=EditView)
+        return await self._query(interface.EDIT, EditQuery(id=grid_id, config=config))
 
     async def accounts(self) -> list[AccountView]:
         """All accounts, as execution sees them."""
-        return await self._query("execution", "accounts", list[AccountView])
+        return await self._query(interface.ACCOUNTS)
 
     async def account(self, alias: str) -> AccountView:
         """One account. Raises GridkeeperError ACCOUNT_UNKNOWN."""
@@ -86,15 +86,15 @@ class Client:
 
     async def snapshot(self) -> list[AccountView]:
         """All accounts, after each was read and compared with the record, and kept in a snapshot; wallets counted."""
-        return await self._query("execution", "snapshot", list[AccountView])
+        return await self._query(interface.SNAPSHOT)
 
     async def markets(self) -> list[MarketSpec]:
         """The markets the venue has."""
-        return await self._query("execution", "markets", list[MarketSpec])
+        return await self._query(interface.MARKETS)
 
     async def funding(self, symbol: str) -> FundingView | None:
         """What the venue has longs pay in a market, None where it set no rate yet."""
-        rates = await self._query("execution", "funding", list[FundingView])
+        rates = await self._query(interface.FUNDING)
         return next((rate for rate in rates if rate.market == symbol), None)
 
     async def market(self, symbol: str) -> MarketSpec:
@@ -108,15 +108,15 @@ class Client:
 
     async def books(self, grid_id: str = "") -> list[ledger.GridBooksView]:
         """The books of one grid, or of all."""
-        return await self._query("ledger", "books", list[ledger.GridBooksView], grid_id)
+        return await self._query(interface.BOOKS, GridQuery(id=grid_id))
 
     async def account_books(self, alias: str) -> ledger.AccountBooksView:
         """The books of an account. Raises GridkeeperError ACCOUNT_UNKNOWN."""
-        return await self._query("ledger", "account", ledger.AccountBooksView, alias)
+        return await self._query(interface.ACCOUNT_BOOKS, GridQuery(id=alias))
 
     async def channels(self) -> list[ChannelState]:
         """How far each of the notifier's channels has got."""
-        return await self._query("notifier", "channels", list[ChannelState])
+        return await self._query(interface.CHANNELS)
 
     async def price(self, market: str) -> Price | None:
         """The newest price of a market, None where there is none."""
@@ -165,9 +165,10 @@ class Client:
             watching.cancel()
             await asyncio.gather(working, watching, return_exceptions=True)
 
-    async def _query(self, service: str, what: str, answer: type[T], about: str = "") -> T:
-        body = msgspec.json.encode(GridQuery(id=about))
-        return msgspec.json.decode(await request(self._bus, query_subject(SHARD, service, what), body), type=answer)
+    async def _query(self, query: Query[T], asked: msgspec.Struct | None = None) -> T:
+        subject = query_subject(SHARD, query.service, query.what)
+        answer = await request(self._bus, subject, b"" if asked is None else msgspec.json.encode(asked))
+        return msgspec.json.decode(answer, type=query.answers)
 
 
 @asynccontextmanager

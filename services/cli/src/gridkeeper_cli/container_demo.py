@@ -6,8 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -17,6 +15,7 @@ from gridkeeper_cli.child_plan import SERVICES as PROCESSES
 from gridkeeper_cli.demo import ALIAS, MARKET, make_example_grid, set_up_account
 from gridkeeper_cli.example_grid import create_example
 from gridkeeper_cli.gridkeeper_toml import SYNTHETIC, AccountEntry
+from gridkeeper_cli.own_run import own_run
 from gridkeeper_cli.readiness import unready_reasons
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_drift.keys import make_key_file
@@ -52,12 +51,9 @@ async def keep_desk(data_dir: Path, nats_url: str, postgres_url: str, rpc_url: s
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    run = RunFile(
-        version=version("gridkeeper-cli"),
-        started_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        supervisor_pid=os.getpid(),
-        nats_url=nats_url,
-        postgres_url=postgres_url,
+    run = own_run(
+        nats_url,
+        postgres_url,
         rpc_url=rpc_url,
         services={name: RunningService(pid=0, health_port=HEALTH_PORT, host=name) for name in PROCESSES},
     )

@@ -27,6 +27,11 @@ def iso_utc(ts_ns: int) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def iso_now() -> str:
+    """The moment it is, in whole seconds: `2025-01-31T12:00:00Z`."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def optional_e6(value_e6: int | None) -> str | None:
     """A price or quote amount that may be unknown."""
     return None if value_e6 is None else e6_text(value_e6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from gridkeeper_bus.publisher import JetStreamPublisher
 from gridkeeper_bus.streams import ev_config, make_anew
 from gridkeeper_cli.audit_logs import SERVICES, Logs, Progress, opened, sent_of, unseen
 from gridkeeper_cli.audit_verify import VerifyReport, verify_logs
+from gridkeeper_cli.documents import iso_now
 from gridkeeper_cli.sealed_log import (
     FOLDER,
     PartWriter,
@@ -107,7 +107,7 @@ async def _seal(logs: Logs, data_dir: Path, index: SealedIndex) -> SealedPart:
             raise GridkeeperError("BAD_USAGE", field="rotate", detail="EV holds nothing that is not sealed yet.")
     return SealedPart(
         file=name,
-        sealed_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        sealed_at=iso_now(),
         release=version("gridkeeper-core"),
         events=part.events,
         last_sequence=last,

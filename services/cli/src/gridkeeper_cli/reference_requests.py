@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -36,7 +37,7 @@ def requests_page() -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _query_table(queries: Iterable[Query]) -> str:
+def _query_table(queries: Iterable[Query[Any]]) -> str:
     rows = [
         f"| `{query_subject(0, query.service, query.what)}` | {query.meaning} | "
         f"{type_text(query.asks) if query.asks else 'nothing'} | {type_text(query.answers)} | "

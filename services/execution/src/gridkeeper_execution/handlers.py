@@ -6,7 +6,7 @@ import msgspec
 
 from gridkeeper_core.events import Difference
 from gridkeeper_core.orders.machine import ExecutionMachine
-from gridkeeper_core.orders.state import SLOTS, AccountState
+from gridkeeper_core.orders.state import AccountState
 from gridkeeper_core.requests import AccountView, Polled, PositionView
 from gridkeeper_execution.chain_desk import ChainDesk
 from gridkeeper_execution.wallets import WalletDesk
@@ -57,7 +57,7 @@ def account_view(state: AccountState) -> AccountView:
         differs=state.differs,
         halted=state.halted,
         open_orders=sum(1 for a in state.attempts.values() if a.order_id is not None),
-        free_slots=SLOTS - sum(r.slots for r in state.reservations.values()) - len(state.foreign),
+        free_slots=state.free_slots(),
         in_flight=state.in_flight.signature if state.in_flight is not None else "",
         deposit_e6=state.deposit_e6,
         positions=tuple(

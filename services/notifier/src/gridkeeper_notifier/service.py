@@ -7,11 +7,8 @@ from contextlib import AsyncExitStack
 
 from gridkeeper_core.alerts.machine import NotifierMachine
 from gridkeeper_core.names import command_subject
-from gridkeeper_notifier.adapters.alertmanager import AlertmanagerListener
-from gridkeeper_notifier.adapters.apprise_channel import AppriseChannel
 from gridkeeper_notifier.adapters.memory import FileMemory
 from gridkeeper_notifier.adapters.terminal import TerminalChannel
-from gridkeeper_notifier.adapters.webhook import WebhookChannel
 from gridkeeper_notifier.config import SERVICE, TERMINAL, WEBHOOK, NotifierSettings
 from gridkeeper_notifier.handlers import Deliveries, RetellingMachine
 from gridkeeper_notifier.ports import Channel
@@ -48,13 +45,20 @@ async def serve(settings: NotifierSettings, stop: asyncio.Event) -> None:
 def _listening(shell: Shell, settings: NotifierSettings) -> list[Task]:
     if not settings.alerts_port:
         return []
+    # Like the channels' libraries, aiohttp is loaded where it is used: each of them takes a good part of the start.
+    from gridkeeper_notifier.adapters.alertmanager import AlertmanagerListener
+
     listener = AlertmanagerListener(shell.processor.submit, shell.now_ns, silent_after_s=settings.alertmanager_silent_s)
     return [lambda: listener.serve(settings.alerts_host, settings.alerts_port)]
 
 
 async def _channel(name: str, settings: NotifierSettings, stack: AsyncExitStack) -> Channel:
     if name == WEBHOOK:
+        from gridkeeper_notifier.adapters.webhook import WebhookChannel
+
         return await stack.enter_async_context(WebhookChannel(settings.webhook_url))
     if name == TERMINAL:
         return TerminalChannel(settings.data_dir)
+    from gridkeeper_notifier.adapters.apprise_channel import AppriseChannel
+
     return AppriseChannel(name, settings.channel_urls()[name])

@@ -14,7 +14,7 @@ from solders.transaction import VersionedTransaction
 from gridkeeper_core.units import div_ceil
 from gridkeeper_drift.codecs.addresses import PROGRAM_ID
 from gridkeeper_drift.codecs.idl import CodecError
-from gridkeeper_drift.codecs.instructions import parse_instruction
+from gridkeeper_drift.codecs.parsing import parse_instruction
 from gridkeeper_sandbox.chain import Chain
 from gridkeeper_sandbox.program import Program, ProgramError
 from gridkeeper_sandbox.world import World

@@ -15,7 +15,7 @@ from gridkeeper_core.venue.records import PlaceOrder, VenueRecord
 from gridkeeper_core.venue.state import Order
 from gridkeeper_drift.codecs import addresses
 from gridkeeper_drift.codecs.idl import error_name, snake
-from gridkeeper_drift.codecs.instructions import ParsedInstruction
+from gridkeeper_drift.codecs.parsing import ParsedInstruction
 from gridkeeper_sandbox.event_lines import Happened, lines, new_user_line
 from gridkeeper_sandbox.world import SubAccount, World
 

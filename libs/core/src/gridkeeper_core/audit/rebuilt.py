@@ -40,7 +40,6 @@ from gridkeeper_core.inputs import (
 from gridkeeper_core.names import split_stream
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import Recorded
-from gridkeeper_core.venue.wallet import SolMove
 
 _OLD = "the release that wrote it did not yet record what it met"
 
@@ -123,7 +122,6 @@ def _counted(group: Sequence[Recorded]) -> Input | Lacking:
     last = group[-1]
     if not isinstance(last.fact, e.SolCounted):
         return Lacking("WalletRead", "its count is missing")
-    moves = [event.fact for event in group[:-1] if isinstance(event.fact, e.SolMoved)]
     return WalletRead(
         now_ns=last.ts_ns,
         signer=split_stream(last.stream)[1],
@@ -131,7 +129,7 @@ def _counted(group: Sequence[Recorded]) -> Input | Lacking:
         lamports=last.fact.lamports,
         slot=last.fact.slot,
         cursor=last.fact.cursor,
-        moves=tuple(SolMove(**msgspec.structs.asdict(move)) for move in moves),
+        moves=tuple(event.fact for event in group[:-1] if isinstance(event.fact, e.SolMoved)),
     )
 
 

@@ -49,11 +49,11 @@ def reserve(d: AccountDecision, grid_id: str, proposed: e.GridProposed) -> None:
 def grow(d: AccountDecision, grid_id: str, proposed: e.EditProposed) -> None:
     """Give a running grid the slots that its new settings need, or say why not."""
     state = d.state
-    others = sum(r.slots for grid, r in state.reservations.items() if grid != grid_id) + len(state.foreign)
-    if state.phase != "live" or state.differs or state.doubt is not None:
+    free = state.free_slots(grid_id)
+    if not state.is_certain:
         d.add(e.SlotsDenied(grid_id=grid_id, code="ACCOUNT_NOT_LIVE", detail=state.alias))
-    elif others + proposed.slots > SLOTS:
-        detail = f"{SLOTS - others} of {SLOTS} free for it, {proposed.slots} needed"
+    elif proposed.slots > free:
+        detail = f"{free} of {SLOTS} free for it, {proposed.slots} needed"
         d.add(e.SlotsDenied(grid_id=grid_id, code="NO_FREE_SLOTS", detail=detail))
     else:
         held = state.reservations[grid_id]
@@ -75,7 +75,7 @@ def edited(d: AccountDecision, grid_id: str, fact: e.GridEdited) -> None:
 
 
 def _refusal(state: AccountState, config: GridConfig, slots: int, spec: MarketSpec | None) -> tuple[str, str] | None:
-    if state.phase != "live" or state.differs or state.doubt is not None:
+    if not state.is_certain:
         return ("ACCOUNT_NOT_LIVE", state.alias)
     if state.halted:
         return ("ACCOUNT_HALTED", state.halted)
@@ -90,9 +90,8 @@ def _refusal(state: AccountState, config: GridConfig, slots: int, spec: MarketSp
         return ("LEVERAGE_TOO_HIGH", f"the market allows {decimal_text(E4 * E4 // spec.margin_ratio_initial_e4, E4)}")
     if any(r.market == config.market for r in state.reservations.values()):
         return ("MARKET_BUSY", config.market)
-    taken = sum(r.slots for r in state.reservations.values()) + len(state.foreign)
-    if taken + slots > SLOTS:
-        return ("NO_FREE_SLOTS", f"{SLOTS - taken} of {SLOTS} free, {slots} needed")
+    if slots > (free := state.free_slots()):
+        return ("NO_FREE_SLOTS", f"{free} of {SLOTS} free, {slots} needed")
     return None
 
 

@@ -178,15 +178,24 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
         return self.doubt is not None or self.differs or self.adoption is not None or unclear or unbound
 
     @property
+    def is_certain(self) -> bool:
+        """Whether record and venue were compared since the boot, and agreed when they were last."""
+        return self.phase == "live" and not self.differs and self.doubt is None
+
+    @property
     def may_place(self) -> bool:
         """Whether risk-increasing orders may be sent at all."""
         is_guarded = bool(self.guards) and any(market == "" for _, market in self.guards)
-        is_certain = self.phase == "live" and not self.differs and self.doubt is None
-        return is_certain and not self.halted and not is_guarded
+        return self.is_certain and not self.halted and not is_guarded
 
     def may_place_in(self, market: str) -> bool:
         """Whether risk-increasing orders may be sent in a market."""
         return self.may_place and not (self.guards and any(guarded == market for _, guarded in self.guards))
+
+    def free_slots(self, grid_id: str = "") -> int:
+        """Order slots that nobody has; those of a grid that is named count as free."""
+        reserved = sum(r.slots for grid, r in self.reservations.items() if grid != grid_id)
+        return SLOTS - reserved - len(self.foreign)
 
     @property
     def has_work(self) -> bool:

@@ -27,19 +27,7 @@ def wallet_read(state: WalletState, item: WalletRead) -> list[SolMoved | SolCoun
     told = (state.lamports, state.cursor, state.accounts)
     if not item.moves and told == (item.lamports, item.cursor, item.accounts):
         return []
-    moved = [
-        SolMoved(
-            kind=move.kind,
-            before_lamports=move.before_lamports,
-            after_lamports=move.after_lamports,
-            fee_lamports=move.fee_lamports,
-            priority_lamports=move.priority_lamports,
-            signature=move.signature,
-            slot=move.slot,
-        )
-        for move in item.moves
-    ]
-    return [*moved, counted]
+    return [*item.moves, counted]
 
 
 def fold_wallet(state: WalletState, fact: SolMoved | SolCounted) -> WalletState:

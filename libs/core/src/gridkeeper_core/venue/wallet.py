@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from gridkeeper_core.events import SolMoved
 from gridkeeper_core.venue.words import SolKind
 
 SYSTEM_PROGRAM = "11111111111111111111111111111111"
@@ -23,22 +24,7 @@ class Balance(msgspec.Struct, frozen=True):
     after: int
 
 
-class SolMove(msgspec.Struct, frozen=True, kw_only=True):
-    """One transaction's effect on a wallet, fee included. The wallet paid the fees named; 0: somebody else did.
-
-    `kind` is what moved beside the fees: "fee" is nothing.
-    """
-
-    kind: SolKind
-    before_lamports: int
-    after_lamports: int
-    fee_lamports: int
-    priority_lamports: int
-    signature: str
-    slot: int
-
-
-def sol_move(
+def sol_moved(
     wallet: str,
     balances: Sequence[Balance],
     programs: frozenset[str],
@@ -49,14 +35,14 @@ def sol_move(
     signature: str,
     slot: int,
     faucets: frozenset[str] = frozenset(),
-) -> SolMove:
+) -> SolMoved:
     """What the transaction did to `wallet`. `programs` are those it calls itself; `faucets` give SOL for nothing."""
     others = [balance for balance in balances if balance.key != wallet]
     own = next((b for b in balances if b.key == wallet), Balance(wallet, 0, 0))
     paid = fee_lamports if fee_payer == wallet else 0
     base = min(paid, BASE_FEE_LAMPORTS * signatures)
     moved = own.after - own.before + paid
-    return SolMove(
+    return SolMoved(
         kind=_kind(moved, others, programs, is_faucet=fee_payer in faucets),
         before_lamports=own.before,
         after_lamports=own.after,

@@ -1,4 +1,4 @@
-"""The program's instructions both ways: the ones we send, built from driftpy's types, and any one as plain data."""
+"""The instructions we send to the program, built from driftpy's types."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from solders.pubkey import Pubkey
 from gridkeeper_core.venue.records import PlaceOrder
 from gridkeeper_drift.codecs import addresses
 from gridkeeper_drift.codecs.addresses import PROGRAM_ID, QUOTE_SPOT_MARKET
-from gridkeeper_drift.codecs.idl import CodecError, instruction_accounts, instructions
+from gridkeeper_drift.codecs.idl import instruction_accounts, instructions
 
 with warnings.catch_warnings():
     # What driftpy's enums are made with passes an argument that attrs is about to drop.
@@ -58,15 +58,6 @@ class Trader(NamedTuple):
     def user(self) -> Pubkey:
         """The User account."""
         return addresses.user_address(self.authority, self.sub_account_id)
-
-
-class ParsedInstruction(NamedTuple):
-    """An instruction of the program as plain data: arguments and named accounts, the others in `remaining`."""
-
-    name: str
-    arguments: dict[str, Any]
-    accounts: dict[str, Pubkey]
-    remaining: tuple[Pubkey, ...]
 
 
 def order_params(place: PlaceOrder) -> Any:
@@ -181,22 +172,6 @@ def withdraw(
     named = {**_funds(trader, token_account), "drift_signer": addresses.signer_address()}
     metas = market_metas(markets, quote_oracle, quote_writable=True)
     return _instruction("withdraw", instructions().encode("withdraw", arguments), named, metas)
-
-
-def parse_instruction(program_id: Pubkey, data: bytes, keys: Sequence[Pubkey]) -> ParsedInstruction | None:
-    """An instruction with its account keys resolved; None where it is of another program.
-
-    Raises CodecError where the program has no such instruction or the data does not fit it.
-    """
-    if program_id != PROGRAM_ID:
-        return None
-    named = instructions().decode(data)
-    if named is None:
-        raise CodecError("the program has no instruction with this discriminator")
-    names = [name for name, _, _ in instruction_accounts(named.name)]
-    if len(keys) < len(names):
-        raise CodecError(f"{named.name} names {len(names)} accounts, was given {len(keys)}")
-    return ParsedInstruction(named.name, named.value, dict(zip(names, keys, strict=False)), tuple(keys[len(names) :]))
 
 
 def market_metas(

@@ -197,7 +197,7 @@ def _trouble(world: World) -> str:
     account = world.nodes[EXECUTION].machine.account(ACCOUNT)
     grid = world.nodes[STRATEGY].machine.grid(GRID)
     newest = world.nodes[STRATEGY].machine.newest_price(MARKET)
-    if account.phase != "live" or account.differs or account.doubt is not None:
+    if not account.is_certain:
         return (
             f"the account is {account.phase}, differs {account.differs}, doubt {account.doubt}, found {account.found}"
         )

@@ -6,11 +6,17 @@ from collections.abc import Callable, Mapping
 
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.units import NS_PER_S
-from gridkeeper_price_feed.adapters.pyth import FEED_IDS, PythSource
 from gridkeeper_price_feed.config import DRIFT, PYTH, FeedSpec, PriceFeedSettings
 from gridkeeper_price_feed.feed import MarketFeed
 from gridkeeper_price_feed.live import Limits, LiveFeed
 from gridkeeper_price_feed.ports import LiveSource
+
+FEED_IDS = {
+    "SOL-PERP": "ef0d8b6fda2ceba41da15d4095d1da392a0d2f8ed0c6c7bc0f4cfac8c280b56d",
+    "BTC-PERP": "e62df6c8b4a85fe1a67db44dc12de5db330f7ac66b72dc658afedf0f4a415b43",
+    "ETH-PERP": "ff61491a931112ddf1bd8147cd1b613375f79f5825126d665480874634fd0ace",
+}
+"""Pyth's USD feeds of the markets the demo has; others are named in the settings."""
 
 
 def live_feeds(
@@ -42,6 +48,9 @@ def _pyth(settings: PriceFeedSettings, specs: Mapping[str, FeedSpec]) -> LiveSou
                 expected="a feed_id, which is not known of this market",
             )
         ids[feed_id] = market
+    # httpx takes a sixth of a second, which a tape need not pay for.
+    from gridkeeper_price_feed.adapters.pyth import PythSource
+
     return PythSource(settings.hermes_url, ids)
 
 

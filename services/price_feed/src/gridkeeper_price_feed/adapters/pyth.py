@@ -19,13 +19,6 @@ _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 _E6_DIGITS = 6
 
-FEED_IDS = {
-    "SOL-PERP": "ef0d8b6fda2ceba41da15d4095d1da392a0d2f8ed0c6c7bc0f4cfac8c280b56d",
-    "BTC-PERP": "e62df6c8b4a85fe1a67db44dc12de5db330f7ac66b72dc658afedf0f4a415b43",
-    "ETH-PERP": "ff61491a931112ddf1bd8147cd1b613375f79f5825126d665480874634fd0ace",
-}
-"""The USD feeds of the markets the demo has; others are named in the settings."""
-
 
 class _Price(msgspec.Struct):
     price: str
