@@ -63,6 +63,17 @@ def test_the_next_order_after_a_settlement_begins_a_new_position() -> None:
     assert desk.read(deposit_e6, positions=(venue_position(-103_999_000),), slot=106) == []
 
 
+def test_a_transaction_that_is_shown_again_begins_nothing() -> None:
+    desk = flat()
+    placing = r.PlacedRecord(
+        index=0, order_id=7, user_order_id=1, market_index=0, side="buy", price_e6=104 * E6, size_e9=10**9,
+        reduce_only=False, max_ts=0,
+    )  # fmt: skip
+    settled(desk)
+
+    assert desk.seen("s1", placing, slot=100) == []
+
+
 def test_while_an_order_is_open_the_venue_keeps_the_position_and_what_it_counted() -> None:
     desk = flat()
     desk.want(order("tale/buy/3/0", 103))

@@ -13,15 +13,13 @@ _LOST = -1
 
 
 def begun(d: AccountDecision, market_index: int, *, slot: int, signature: str, index: int) -> None:
-    """An order was placed: where nothing was left of a position but its counters, those are zero from here.
+    """An order of ours was placed: where nothing was left of a position but its counters, those are zero from here.
 
     A market without base, quote and open order has no place among the account's positions, and its next order gets it
     an empty one (state/user.rs `PerpPosition::is_available`, controller/position.rs `add_new_position`).
     """
     position = d.state.positions.get(market_index)
     if position is None or not is_left_over(position) or _has_open_order(d.state, market_index):
-        return
-    if slot <= d.state.baseline_slot or (signature, index) in d.state.seen:
         return
     d.add(
         e.PositionBegun(

@@ -144,11 +144,11 @@ def _take(d: AccountDecision, tx: r.SeenTransaction, record: r.VenueRecord) -> N
 
 def _take_placed(d: AccountDecision, tx: r.SeenTransaction, record: r.PlacedRecord) -> None:
     _note_reuse(d, tx, record.order_id)
-    begun(d, record.market_index, slot=tx.slot, signature=tx.signature, index=record.index)
     for attempt in d.state.attempts.values():
         if attempt.order_id is not None:
             continue
         if attempt.signature == tx.signature and attempt.user_order_id == record.user_order_id:
+            begun(d, record.market_index, slot=tx.slot, signature=tx.signature, index=record.index)
             d.add(resting(attempt, record.order_id, "user_order_id"))
             return
     for over in d.state.retired.values():
