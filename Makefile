@@ -10,7 +10,10 @@ WORKERS ?= 2
 ROUNDS ?= 10
 ARGS ?=
 
-PYTEST := .venv/bin/pytest -q -n $(WORKERS) --dist loadfile
+# Where the environment forbids to keep bytecode, each of the hundreds of processes would compile everything anew.
+PYTHON_ENV := env -u PYTHONDONTWRITEBYTECODE
+# Without reordering: xdist would put the files with the fewest tests last, and these take longest.
+PYTEST := $(PYTHON_ENV) .venv/bin/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # The quick tests come first, so that a plain mistake shows in seconds; then the longest, so that nobody waits for them.
 SUITES := $(wildcard tests/tidy tests/unit tests/property tests/system tests/faults tests/integration)
 MANIFESTS := pyproject.toml uv.lock .ci/setup $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
@@ -101,7 +104,7 @@ test-containers: .venv/.develop ## Build the images, run the demo with podman-co
 
 .PHONY: bench
 bench: .venv/.runtime ## Measure everything, and write benchmarks/RESULTS.md (ARGS=--peer PYTHON: beside a peer)
-	@.venv/bin/python benchmarks/bench_all.py $(ARGS)
+	@$(PYTHON_ENV) .venv/bin/python benchmarks/bench_all.py $(ARGS)
 
 #== Other
 

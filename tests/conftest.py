@@ -18,7 +18,7 @@ settings.load_profile("gridkeeper")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much the system tests go through: recorded candles, and scenarios of faults."""
-    parser.addoption("--recorded-days", type=int, default=2, help="days of recorded candles; 0: all there are")
+    parser.addoption("--recorded-days", type=float, default=1.5, help="days of recorded candles; 0: all there are")
     parser.addoption("--fault-scenarios", type=int, default=1, help="scenarios of faults over real processes")
     parser.addoption("--random-systems", type=int, default=1, help="systems of four grids drawn by chance")
 

@@ -54,6 +54,12 @@ class WholeSystem:
         """Exit code and JSON of a `gridkeeper` command."""
         return command(self.data_dir, *arguments)
 
+    def done(self, *arguments: str) -> Any:
+        """The JSON of a command that succeeds."""
+        code, told = self.command(*arguments)
+        assert code == 0, told
+        return told
+
     def ask(self, subject: str, body: bytes = b"") -> bytes:
         """The answer to a request."""
 
@@ -69,6 +75,17 @@ class WholeSystem:
     def tape(self, rows: int | None = 0) -> TapeState:
         """Let so many rows of a held tape pass (None: all; 0: just ask)."""
         return msgspec.json.decode(self.ask(TAPE_RUN_SUBJECT, msgspec.json.encode(TapeRun(rows))), type=TapeState)
+
+    def pass_rows(self, count: int | None, *, within_s: float = 90) -> None:
+        """Let so many rows of a held tape pass (None: all), and wait until they have."""
+        due = self.tape().rows_out + (count or 0)
+        self.tape(count)
+
+        def passed() -> bool:
+            state = self.tape()
+            return state.is_over if count is None else state.rows_out >= due and (state.is_held or state.is_over)
+
+        self.until(passed, within_s=within_s)
 
     def until(self, what: Callable[[], T], *, within_s: float, every_s: float = 0.3) -> T:
         """Ask until the answer is true; services that are away meanwhile are waited for."""
@@ -110,13 +127,17 @@ class WholeSystem:
         answer = self.ask("query.0.strategy.grid", msgspec.json.encode(GridQuery(id=grid_id)))
         return msgspec.json.decode(answer, type=GridDetail)
 
-    def account(self, alias: str = "main") -> AccountView:
-        """An account as execution sees it now."""
+    def accounts(self) -> dict[str, AccountView]:
+        """The accounts that execution has met, as it sees them now."""
         accounts = msgspec.json.decode(self.ask("query.0.execution.accounts"), type=list[AccountView])
-        for account in accounts:
-            if account.alias == alias:
-                return account
-        raise GridkeeperError("ACCOUNT_UNKNOWN", detail="Execution has not met its account yet.")
+        return {account.alias: account for account in accounts}
+
+    def account(self, alias: str = "main") -> AccountView:
+        """One of them."""
+        account = self.accounts().get(alias)
+        if account is None:
+            raise GridkeeperError("ACCOUNT_UNKNOWN", detail="Execution has not met its account yet.")
+        return account
 
     def unready(self) -> dict[str, list[str]]:
         """Why services cannot be worked with, by service; empty when all can."""

@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def recorded_days(request: pytest.FixtureRequest) -> int:
+def recorded_days(request: pytest.FixtureRequest) -> float:
     """Days of recorded candles; 0 means all there are."""
-    days: int = request.config.getoption("--recorded-days")
+    days: float = request.config.getoption("--recorded-days")
     return days

@@ -8,24 +8,20 @@ from __future__ import annotations
 import gzip
 import itertools
 import random
-import tomllib
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from gridkeeper_cli.demo import make_demo_files
 from gridkeeper_core import events as e
 from gridkeeper_core.inputs import ProposeGrid
 from gridkeeper_core.parity import comparable, first_difference
 from gridkeeper_core.record import Recorded
-from gridkeeper_core.requests import AccountView
 from gridkeeper_core.venue.state import MarketRules
 from gridkeeper_lab.engine import Lab
 from gridkeeper_lab.tape import Tape, TapeSpec
+from support.lockstep_grids import held_in_lockstep
 from support.random_grids import random_grid
 from support.recorded_data import recorded_folder
-from support.whole_system import WholeSystem, running
 
 pytestmark = [pytest.mark.system, pytest.mark.servers]
 
@@ -56,35 +52,14 @@ def tape_of(data: Path, chance: random.Random, folder: Path) -> tuple[Path, floa
     return cut, float(lines[first].split(",")[1])
 
 
-def accounts_for_each(data_dir: Path, tape: Path) -> None:
-    """The settings of the demo with a sub-account of its own for every grid."""
-    data_dir.mkdir()
-    configuration = make_demo_files(data_dir, f"replay:{tape}")
-    text = configuration.read_text()
-    main = tomllib.loads(text)["accounts"]["main"]
-    text = text.replace("[accounts.main]", f"[accounts.{NAMES[0]}]")
-    for number, alias in enumerate(NAMES[1:], start=1):
-        text += f'\n[accounts.{alias}]\nrpc = ""\nauthority = "{main["authority"]}"\nsub_account = {number}\n'
-        text += f'signer = "{main["signer"]}"\nowner_key = true\n'
-    configuration.write_text(text)
-
-
-def account_count(system: WholeSystem) -> int:
-    return len(msgspec.json.decode(system.ask("query.0.execution.accounts"), type=list[AccountView]))
-
-
 def recorded_by_services(folder: Path, tape: Path, files: dict[str, str]) -> list[Recorded]:
     """Everything the services recorded, with the grids proposed after the first row."""
-    data_dir = folder / "data"
-    accounts_for_each(data_dir, tape)
-    with running(data_dir, "--no-example", "--lockstep", "--hold-after", "1") as system:
-        system.until(lambda: system.tape().rows_out == 1 and account_count(system) == len(NAMES), within_s=120)
+    with held_in_lockstep(folder, tape, NAMES) as system:
         for name, text in files.items():
             (folder / f"{name}.toml").write_text(text)
             arguments = ("--yes", "--key", name, "--author", "ann", "--reason", "by chance")
             system.command("grid", "create", str(folder / f"{name}.toml"), *arguments)
-        system.tape(None)
-        system.until(lambda: system.tape().is_over, within_s=600, every_s=0.5)
+        system.pass_rows(None, within_s=600)
         for name in NAMES:
             system.reconcile(name)
         return system.events()

@@ -118,7 +118,7 @@ class Ending(NamedTuple):
 
 
 @pytest.fixture
-def live_through(tmp_path: Path, recorded_days: int) -> Any:
+def live_through(tmp_path: Path, recorded_days: float) -> Any:
     """Runs a chapter to its end, and sees to what holds at the end of each."""
 
     def run(chapter: Chapter) -> Ending:

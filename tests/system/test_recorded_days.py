@@ -1,6 +1,6 @@
 """Recorded days of SOL candles in lockstep through all services and the sandbox, against the lab and the venue.
 
-Two lively days by default; `make soak` runs all that are recorded (`--recorded-days 0`).
+A lively day and a half by default; `make soak` runs all that are recorded (`--recorded-days 0`).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.system
 
 CANDLES = "binance_um_SOLUSDT_1m_20250504_20250624.csv.gz"
 BEGINNING = "2025-05-04"
-LIVELY = "2025-05-10T15:33"
-"""Two days from here on bring as many fills as five from the beginning."""
+LIVELY = "2025-06-22T11:00"
+"""A day and a half from here on bring twice as many fills as three days from the beginning."""
 MINUTES_PER_DAY = 24 * 60
 ROWS_PER_SECOND_AT_LEAST = 20
 LIVE_ORDERS = 28
@@ -49,12 +49,12 @@ max_drawdown = "0.9"
 
 
 @pytest.fixture(scope="module")
-def tape(tmp_path_factory: pytest.TempPathFactory, recorded_days: int) -> Path:
+def tape(tmp_path_factory: pytest.TempPathFactory, recorded_days: float) -> Path:
     """Some days of the recorded candles, or all of them."""
     target = tmp_path_factory.mktemp("tape") / "days.csv"
     if not recorded_days:
         return cut_candles(CANDLES, target, BEGINNING, None)
-    return cut_candles(CANDLES, target, LIVELY, recorded_days * MINUTES_PER_DAY)
+    return cut_candles(CANDLES, target, LIVELY, round(recorded_days * MINUTES_PER_DAY))
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from gridkeeper_cli.demo import make_demo_files
+from support.lockstep_grids import price_tape
 from support.whole_system import WholeSystem, running
 
 pytestmark = [pytest.mark.system, pytest.mark.servers]
@@ -41,10 +42,7 @@ ROWS = [100.0] * 6 + [99.0, 98.4, 97.9, 98.6, 99.6, 100.2] + [104.0, 108.0, 111.
 @contextmanager
 def held_recording(folder: Path) -> Iterator[WholeSystem]:
     """A recording that is held after three rows; no grid yet."""
-    tape = folder / "tape.csv"
-    rows = [f"{1_700_000_000_000 + 20_000 * n},{price:.2f},500,sell" for n, price in enumerate(ROWS)]
-    tape.write_text("ts_ms,price,size,side\n" + "\n".join(rows) + "\n")
-    arguments = ("--feed", f"replay:{tape}", "--speed", "60", "--hold-after", "3", "--no-example")
+    arguments = ("--feed", f"replay:{price_tape(folder, ROWS)}", "--speed", "60", "--hold-after", "3", "--no-example")
     with running(folder / "data", *arguments) as made:
         made.until(lambda: made.tape().is_held and made.account().phase == "live", within_s=60)
         yield made
@@ -56,29 +54,17 @@ def written(folder: Path, grid_id: str, size: str = "0.1", market: str = "SOL-PE
     return str(path)
 
 
-def done(system: WholeSystem, *arguments: str) -> Any:
-    code, told = system.command(*arguments)
-    assert code == 0, told
-    return told
-
-
-def pass_rows(system: WholeSystem, count: int) -> None:
-    due = system.tape().rows_out + count
-    system.tape(count)
-    system.until(lambda: system.tape().rows_out >= due and system.tape().is_held, within_s=40)
-
-
 def rests(system: WholeSystem) -> bool:
     """Whether exactly the grid's orders rest on the venue, nothing is under way, and the ledger has every fill."""
     detail, account, venue = system.grid("tale"), system.account(), system.venue_account()
     counts = {detail.view.live_orders, len(detail.orders), account.open_orders, len(venue.orders)}
     if len(counts) > 1 or 0 in counts or account.in_flight:
         return False
-    return bool(done(system, "ledger", "show", "tale")["grid"]["fills"] == detail.view.fills)
+    return bool(system.done("ledger", "show", "tale")["grid"]["fills"] == detail.view.fills)
 
 
 def recorded(system: WholeSystem) -> list[tuple[str, str]]:
-    told = done(system, "events", "tail", "-n", "10000", "--stream", "grid:tale")["events"]
+    told = system.done("events", "tail", "-n", "10000", "--stream", "grid:tale")["events"]
     return [(event["id"], event["hash"]) for event in told]
 
 
@@ -87,12 +73,12 @@ def trading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSystem]:
     """The system with a grid that has traded; each test leaves the grid as it found it."""
     folder = tmp_path_factory.mktemp("settings")
     with held_recording(folder) as made:
-        done(made, "grid", "create", written(folder, "tale"), "--reason", "test")
+        made.done("grid", "create", written(folder, "tale"), "--reason", "test")
         made.until(lambda: rests(made), within_s=30)
-        pass_rows(made, 9)
+        made.pass_rows(9)
         made.until(lambda: rests(made) and made.grid("tale").view.fills >= 2, within_s=30)
         yield made
-        assert done(made, "audit", "verify")
+        assert made.done("audit", "verify")
         assert made.stop() == 0
 
 
@@ -110,59 +96,59 @@ def test_an_order_below_the_minimum_is_refused_by_name_and_never_dropped_in_sile
 
 
 def test_changing_settings_does_not_destroy_history(trading: WholeSystem, tmp_path: Path) -> None:
-    before = done(trading, "grid", "show", "tale")["grid"]
-    history, money = recorded(trading), done(trading, "ledger", "show", "tale")
+    before = trading.done("grid", "show", "tale")["grid"]
+    history, money = recorded(trading), trading.done("ledger", "show", "tale")
     wider = tmp_path / "wider.toml"
     wider.write_text(Path(written(tmp_path, "tale")).read_text().replace('"90"', '"85"').replace("20", "25"))
 
-    planned = done(trading, "grid", "edit", "tale", str(wider))["edit"]
+    planned = trading.done("grid", "edit", "tale", str(wider))["edit"]
     assert (planned["applied"], recorded(trading)) == (False, history)
 
-    applied = done(trading, "grid", "edit", "tale", str(wider), "--apply", "--reason", "wider")["edit"]
+    applied = trading.done("grid", "edit", "tale", str(wider), "--apply", "--reason", "wider")["edit"]
     trading.until(lambda: rests(trading), within_s=30)
-    after = done(trading, "grid", "show", "tale")["grid"]
+    after = trading.done("grid", "show", "tale")["grid"]
     assert (after["lower"], after["position"], after["fills"]) == ("85", before["position"], before["fills"])
     assert recorded(trading)[: len(history)] == history
     assert applied["event"] in [identity for identity, _ in recorded(trading)]
-    assert _sums(done(trading, "ledger", "show", "tale")) == _sums(money)
+    assert _sums(trading.done("ledger", "show", "tale")) == _sums(money)
 
-    done(trading, "grid", "edit", "tale", "--back", "--apply", "--reason", "as before")
+    trading.done("grid", "edit", "tale", "--back", "--apply", "--reason", "as before")
     trading.until(lambda: rests(trading), within_s=30)
-    assert done(trading, "grid", "show", "tale")["grid"]["lower"] == "90"
+    assert trading.done("grid", "show", "tale")["grid"]["lower"] == "90"
     assert recorded(trading)[: len(history)] == history
 
 
 def test_a_shadow_decides_and_sends_nothing_and_live_again_has_its_orders(trading: WholeSystem) -> None:
-    done(trading, "grid", "flag", "tale", "shadow", "--reason", "watching")
+    trading.done("grid", "flag", "tale", "shadow", "--reason", "watching")
     trading.until(lambda: trading.account().open_orders == 0, within_s=30)
-    assert done(trading, "grid", "show", "tale")["grid"]["flag"] == "shadow"
+    assert trading.done("grid", "show", "tale")["grid"]["flag"] == "shadow"
 
-    done(trading, "grid", "flag", "tale", "live", "--reason", "trading")
-    pass_rows(trading, 1)
+    trading.done("grid", "flag", "tale", "live", "--reason", "trading")
+    trading.pass_rows(1)
     trading.until(lambda: rests(trading), within_s=30)
 
 
 def test_a_price_that_leaves_the_range_is_noticed_and_so_is_its_return(trading: WholeSystem) -> None:
-    pass_rows(trading, 3)
+    trading.pass_rows(3)
     trading.until(lambda: trading.grid("tale").view.range_left == "high", within_s=30)
-    pass_rows(trading, 3)
+    trading.pass_rows(3)
     trading.until(lambda: trading.grid("tale").view.range_left == "", within_s=30)
 
-    told = done(trading, "events", "tail", "--stream", "grid:tale", "--topic", "grid.range_left")["events"]
+    told = trading.done("events", "tail", "--stream", "grid:tale", "--topic", "grid.range_left")["events"]
     assert [event["fact"]["where"] for event in told] == ["high"]
 
 
 def test_a_fill_is_told_from_its_price_to_its_ledger_line_and_each_level_has_a_code(trading: WholeSystem) -> None:
-    fills = done(trading, "events", "tail", "--topic", "order.filled", "-n", "1")["events"]
-    story = done(trading, "grid", "explain", "tale", "--order", fills[0]["fact"]["intent_id"])["explain"]["story"]
+    fills = trading.done("events", "tail", "--topic", "order.filled", "-n", "1")["events"]
+    story = trading.done("grid", "explain", "tale", "--order", fills[0]["fact"]["intent_id"])["explain"]["story"]
 
     kinds = [step["kind"] for step in story]
     for kind in ("price", "decision", "intent", "transaction", "outcome", "resting", "fill", "cell", "ledger"):
         assert kind in kinds, kinds
-    assert done(trading, "events", "show", story[-1]["event"])["event"]["id"] == story[-1]["event"]
-    levels = done(trading, "grid", "explain", "tale")["explain"]["levels"]
+    assert trading.done("events", "show", story[-1]["event"])["event"]["id"] == story[-1]["event"]
+    levels = trading.done("grid", "explain", "tale")["explain"]["levels"]
     assert {"ORDER", "WINDOW"} <= {level["code"] for level in levels}
-    then = done(trading, "grid", "explain", "tale", "--at", story[0]["time"])["explain"]
+    then = trading.done("grid", "explain", "tale", "--at", story[0]["time"])["explain"]
     assert len(then["levels"]) == 21
 
 
@@ -187,9 +173,9 @@ def test_two_markets_trade_on_one_account(tmp_path: Path) -> None:
             path = Path(written(tmp_path, grid_id, market=market))
             path.write_text(path.read_text().replace('"90"', '"140"').replace('"110"', '"160"'))
             both.until(lambda: both.command("preview", str(path))[0] == 0, within_s=30)  # noqa: B023 - asked at once
-            done(both, "grid", "create", str(path), "--reason", "test")
+            both.done("grid", "create", str(path), "--reason", "test")
         both.until(lambda: both.grid("sol").view.fills and both.grid("eth").view.fills, within_s=90)
-        listed = {grid["id"]: grid["live_orders"] for grid in done(both, "grid", "list")["grids"]}
+        listed = {grid["id"]: grid["live_orders"] for grid in both.done("grid", "list")["grids"]}
         assert set(listed) == {"sol", "eth"}
         assert both.until(lambda: not both.reconcile().differs, within_s=30)
         assert both.stop() == 0

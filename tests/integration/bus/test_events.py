@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from gridkeeper_bus.connection import Bus, connect
 from gridkeeper_bus.publisher import JetStreamPublisher
 from gridkeeper_bus.reader import EventReader
-from gridkeeper_bus.streams import declare, declare_all, ev_config, make_anew
+from gridkeeper_bus.streams import declare, ev_config, make_anew
 from gridkeeper_core.errors import GridkeeperError
 from support.bus_messages import read, toy_messages
 from support.proxy import lossy_proxy
@@ -18,14 +17,6 @@ from support.servers import RunningNats, eventually
 from support.toy_machine import PRODUCER, PRODUCER_SERVICE
 
 pytestmark = pytest.mark.servers
-
-
-@pytest.fixture
-async def bus(nats_url: str) -> AsyncIterator[Bus]:
-    bus = await connect(nats_url, "test")
-    await declare_all(bus, ev_max_bytes=64 * 1024 * 1024)
-    yield bus
-    await bus.close()
 
 
 def publisher_of(bus: Bus) -> JetStreamPublisher:

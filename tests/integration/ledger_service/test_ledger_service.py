@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import msgspec
 import pytest
 
-from gridkeeper_bus.connection import Bus, connect
+from gridkeeper_bus.connection import Bus
 from gridkeeper_bus.prices import publish_price
 from gridkeeper_bus.requests import request
-from gridkeeper_bus.streams import declare_all
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.ledger.views import AccountBooksView, GridBooksView
 from gridkeeper_core.prices.price import Price
@@ -22,14 +19,6 @@ from support.servers import eventually
 from support.service_process import running_service
 
 pytestmark = pytest.mark.servers
-
-
-@pytest.fixture
-async def bus(nats_url: str) -> AsyncIterator[Bus]:
-    bus = await connect(nats_url, "test")
-    await declare_all(bus)
-    yield bus
-    await bus.close()
 
 
 async def books(bus: Bus, grid_id: str = "") -> list[GridBooksView]:

@@ -16,10 +16,9 @@ import msgspec
 import pytest
 from nats.aio.msg import Msg
 
-from gridkeeper_bus.connection import Bus, connect
+from gridkeeper_bus.connection import Bus
 from gridkeeper_bus.prices import CLOCK_SUBJECT, TapeClock, subscribe_clock, subscribe_prices
 from gridkeeper_bus.requests import RequestServer, request
-from gridkeeper_bus.streams import declare_all
 from gridkeeper_core.events import FeedLost, FeedStarted, PriceSegmentClosed
 from gridkeeper_core.prices.price import DECODER, Price
 from gridkeeper_core.prices.segment import segment_prices, segment_trouble
@@ -62,14 +61,6 @@ class Ears:
     @property
     def seqs(self) -> list[int]:
         return [price.source_seq for price in self.prices]
-
-
-@pytest.fixture
-async def bus(nats_url: str) -> AsyncIterator[Bus]:
-    bus = await connect(nats_url, "test")
-    await declare_all(bus, ev_max_bytes=64 * 1024 * 1024)
-    yield bus
-    await bus.close()
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from gridkeeper_bus.streams import declare_all
 
 @pytest.fixture
 async def bus(nats_url: str) -> AsyncIterator[Bus]:
-    """What the tests publish by, in place of the services that the notifier reads."""
+    """What a test publishes by, in place of the services that are not there."""
     bus = await connect(nats_url, "test")
-    await declare_all(bus)
+    await declare_all(bus, ev_max_bytes=64 * 1024 * 1024)
     yield bus
     await bus.close()
