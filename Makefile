@@ -4,8 +4,9 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .SUFFIXES:
 
-# How many tests run at a time; 0 keeps them in one process, for a debugger.
-WORKERS ?= 2
+# How many tests run at a time: three also where there are two cores, since many wait for others' processes. 0 keeps
+# them in one process, for a debugger.
+WORKERS ?= 3
 # How often `make soak` repeats.
 ROUNDS ?= 10
 ARGS ?=
@@ -41,7 +42,7 @@ develop: .venv/.develop ## Install into .venv what testing and checking need as 
 	@echo "Ready: make test, make check"
 
 .PHONY: test
-test: .venv/.develop ## Run all tests [WORKERS=2 ARGS=…]
+test: .venv/.develop ## Run all tests [WORKERS=3 ARGS=…]
 	$(PYTEST) $(SUITES) $(ARGS)
 
 .PHONY: check

@@ -18,7 +18,7 @@ from solders.transaction import VersionedTransaction
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.venue.records import PlaceOrder, Roll
 from gridkeeper_drift.codecs import addresses
-from gridkeeper_drift.codecs.instructions import order_params
+from gridkeeper_drift.codecs.orders import order_params
 from gridkeeper_drift.codecs.parsing import ParsedInstruction, parse_instruction
 from gridkeeper_drift.codecs.user import decode_user, encode_user
 from gridkeeper_drift.failure import RpcUnreachableError

@@ -17,7 +17,7 @@ from spl.token.constants import ASSOCIATED_TOKEN_PROGRAM_ID, TOKEN_PROGRAM_ID
 
 from gridkeeper_core.events import Side
 from gridkeeper_core.venue.records import PlaceOrder
-from gridkeeper_drift.codecs import addresses, idl, instructions, parsing
+from gridkeeper_drift.codecs import addresses, idl, instructions, orders, parsing
 from gridkeeper_drift.codecs.idl import CodecError
 from gridkeeper_drift.codecs.instructions import MarketAccounts, Trader
 from support.drift_data import recorded_accounts, recorded_events, recorded_orders
@@ -102,7 +102,7 @@ def test_constants_are_driftpy_s() -> None:
 
 def test_placing_is_the_instruction_driftpy_builds(program: Any) -> None:
     built = program.instruction["place_orders"](
-        [instructions.order_params(place) for place in PLACES],
+        [orders.order_params(place) for place in PLACES],
         ctx=Context(
             accounts={
                 "state": addresses.state_address(),

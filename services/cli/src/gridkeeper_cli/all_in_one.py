@@ -14,7 +14,16 @@ import msgspec
 
 from gridkeeper_bus.connection import connect
 from gridkeeper_cli.access import settle_access
-from gridkeeper_cli.child_plan import Ports, Servers, Wishes, plan_children, rpc_url, services_of, settle_ports
+from gridkeeper_cli.child_plan import (
+    Ports,
+    Servers,
+    Wishes,
+    follows_chain,
+    plan_children,
+    rpc_url,
+    services_of,
+    settle_ports,
+)
 from gridkeeper_cli.demo import make_example_grid, set_up_account
 from gridkeeper_cli.documents import iso_now
 from gridkeeper_cli.example_grid import create_example, let_tape_run
@@ -90,20 +99,24 @@ class AllInOne:
         nats, postgres = self._servers
         await supervisor.start_servers(self._servers)
         self._ports = settle_ports(self._data_dir)
-        await self._provision()
         servers = Servers(nats_port=nats.endpoint.port, postgres_url=postgres.url, access=self._access)
         held_for_us = self._wishes.lockstep and self._with_example and self._wishes.hold_after is None
         wishes = msgspec.structs.replace(self._wishes, hold_after=1) if held_for_us else self._wishes
         children = plan_children(self._data_dir, wishes, self._configuration, self._ports, servers)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_run_file(supervisor))
             group.create_task(supervisor.until(asyncio.Event()))
+            # The sandbox needs no table: it starts, and the accounts are made on it, while these are.
+            if SANDBOX in children:
+                await supervisor.start_child(children[SANDBOX])
+            accounts = group.create_task(self._make_accounts(supervisor))
+            await self._provision()
+            group.create_task(self._keep_run_file(supervisor))
             for name, spec in children.items():
-                if name != PRICE_FEED:
+                if name == PRICE_FEED and follows_chain(self._configuration):
+                    await accounts
+                if name != SANDBOX:
                     await supervisor.start_child(spec)
-            await self._make_accounts(supervisor)
-            # Last: on a tape the first price starts the chain's clock, and the accounts are made before it.
-            await supervisor.start_child(children[PRICE_FEED])
+            await accounts
             async with self._watcher(supervisor, nats.url) as watcher, asyncio.TaskGroup() as seeing:
                 seeing.create_task(self._show(watcher))
                 await until_ready(self._health_ports(), supervisor.status, within_s=READY_WITHIN_S)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+import gridkeeper_drift.codecs.orders  # noqa: F401  # takes a while: now, not at the first order
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.events import AccountSnapshot, AdoptionWanted, DifferenceSuspected
 from gridkeeper_core.inputs import (

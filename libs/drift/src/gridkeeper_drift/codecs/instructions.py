@@ -1,8 +1,7 @@
-"""The instructions we send to the program, built from driftpy's types."""
+"""The instructions we send to the program."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,31 +12,6 @@ from gridkeeper_core.venue.records import PlaceOrder
 from gridkeeper_drift.codecs import addresses
 from gridkeeper_drift.codecs.addresses import PROGRAM_ID, QUOTE_SPOT_MARKET
 from gridkeeper_drift.codecs.idl import instruction_accounts, instructions
-
-with warnings.catch_warnings():
-    # What driftpy's enums are made with passes an argument that attrs is about to drop.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from driftpy.types import (
-        MarketType,
-        OrderParams,
-        OrderTriggerCondition,
-        OrderType,
-        PositionDirection,
-        PostOnlyParams,
-    )
-
-_ORDER_TYPES = {
-    "limit": OrderType.Limit(),
-    "market": OrderType.Market(),
-    "trigger_market": OrderType.TriggerMarket(),
-    "trigger_limit": OrderType.TriggerLimit(),
-}
-_POST_ONLY = {
-    "must": PostOnlyParams.MustPostOnly(),
-    "try": PostOnlyParams.TryPostOnly(),
-    "none": PostOnlyParams.NONE(),
-}
-_IMMEDIATE_OR_CANCEL = 1
 
 
 class MarketAccounts(NamedTuple):
@@ -60,32 +34,11 @@ class Trader(NamedTuple):
         return addresses.user_address(self.authority, self.sub_account_id)
 
 
-def order_params(place: PlaceOrder) -> Any:
-    """One order as driftpy's OrderParams."""
-    # Without a trigger the condition means nothing; it is what driftpy sends then.
-    above = place.trigger_above or not place.trigger_e6
-    return OrderParams(
-        order_type=_ORDER_TYPES[place.order_type],
-        market_type=MarketType.Perp(),
-        direction=PositionDirection.Long() if place.side == "buy" else PositionDirection.Short(),
-        user_order_id=place.user_order_id,
-        base_asset_amount=place.size_e9,
-        price=place.price_e6,
-        market_index=place.market_index,
-        reduce_only=place.reduce_only,
-        post_only=_POST_ONLY[place.post_only],
-        bit_flags=_IMMEDIATE_OR_CANCEL if place.immediate_or_cancel else 0,
-        max_ts=place.max_ts or None,
-        trigger_price=place.trigger_e6 or None,
-        trigger_condition=OrderTriggerCondition.Above() if above else OrderTriggerCondition.Below(),
-    )
-
-
 def place_orders(
     trader: Trader, places: Sequence[PlaceOrder], markets: Sequence[MarketAccounts], quote_oracle: Pubkey
 ) -> Instruction:
     """Places up to 32 orders at once. `markets` are those of the orders and of every open position."""
-    data = instructions().encode("place_orders", {"params": [order_params(place) for place in places]})
+    data = instructions().encode("place_orders", {"params": [_params(place) for place in places]})
     return _instruction("place_orders", data, _trading(trader), market_metas(markets, quote_oracle))
 
 
@@ -93,7 +46,7 @@ def place_and_take(
     trader: Trader, place: PlaceOrder, markets: Sequence[MarketAccounts], quote_oracle: Pubkey
 ) -> Instruction:
     """Places one order and fills it against the vAMM at once; the only way to an immediate-or-cancel order."""
-    arguments = {"params": order_params(place), "success_condition": None}
+    arguments = {"params": _params(place), "success_condition": None}
     data = instructions().encode("place_and_take_perp_order", arguments)
     named = {**_trading(trader), "user_stats": addresses.user_stats_address(trader.authority)}
     metas = market_metas(markets, quote_oracle, writable={place.market_index})
@@ -193,6 +146,13 @@ def market_metas(
             for index in dict.fromkeys(market.market_index for market in markets)
         ),
     ]
+
+
+def _params(place: PlaceOrder) -> Any:
+    # Commands that place nothing need not wait until driftpy's types are loaded.
+    from gridkeeper_drift.codecs.orders import order_params
+
+    return order_params(place)
 
 
 def _instruction(

@@ -1,4 +1,4 @@
-"""Any instruction of the program as plain data: whoever only reads them is spared driftpy's types, slow to import."""
+"""Any instruction of the program as plain data, with its accounts by their names."""
 
 from __future__ import annotations
 
