@@ -17,7 +17,7 @@ from support.proxy import lossy_proxy
 from support.servers import RunningNats, RunningPostgres, eventually, running_nats
 from support.toy_load import Load, assert_ev_equals_log, bus_at, publisher_of
 from support.toy_machine import ECHO, PRODUCER, PRODUCER_SERVICE, SERVICE, account_log
-from support.toy_service import pump, toy_service
+from support.toy_service import ToyService, pump, toy_service
 
 pytestmark = pytest.mark.servers
 
@@ -100,7 +100,7 @@ async def test_a_database_away_longer_than_the_patience_ends_the_service(postgre
         postgres_server.kill()
 
         with pytest.raises(GridkeeperError) as caught:
-            await service.feed(2, 2)
+            await _feed_until_it_ends(service)
 
         assert caught.value.code == "STORE_LOST"
         with pytest.raises(GridkeeperError, match="STORE_LOST"):
@@ -194,3 +194,9 @@ async def _own_messages(bus: Bus, count: int) -> list[BusMessage]:
     messages = await read(reader, count)
     await reader.close()
     return messages
+
+
+async def _feed_until_it_ends(service: ToyService) -> None:
+    """A session may outlive its killed server for a moment, and take what comes."""
+    for number in range(2, 1_000):
+        await service.feed(number, number)
