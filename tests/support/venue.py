@@ -52,11 +52,16 @@ def row(price: float, seq: int = 1, *, at_s: int | None = None, size_e9: int | N
 
 
 def venue(
-    price: float = 150, *, fills: FillRules | None = None, deposit_e6: int = 10_000 * USD, **rules: Any
+    price: float = 150,
+    *,
+    fills: FillRules | None = None,
+    deposit_e6: int = 10_000 * USD,
+    enforce_margin: bool = True,
+    **rules: Any,
 ) -> VenueModel:
     """A venue with one market at `price` and the account `main`."""
     spec = rules.pop("spec", SPEC)
-    model = VenueModel([MarketRules(spec=spec, **rules)], fills)
+    model = VenueModel([MarketRules(spec=spec, **rules)], fills, enforce_margin=enforce_margin)
     model.open_account("main")
     model.deposit("main", deposit_e6)
     model.apply_row(row(price, 0))

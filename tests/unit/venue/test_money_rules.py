@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
+from gridkeeper_core.venue.errors import VenueError
 from gridkeeper_core.venue.fees import maker_fee_e6, taker_fee_e6
 from gridkeeper_core.venue.funding import payment_e6
 from gridkeeper_core.venue.margin import collateral_e6, free_collateral_e6, increases_risk, requirement_e6
 from gridkeeper_core.venue.model import VenueModel
+from gridkeeper_core.venue.operations import MarketOperation
 from support.venue import SOL, SPEC, USD, order, roll, row, venue
 
 
@@ -69,6 +72,17 @@ def test_an_account_short_of_initial_margin_may_still_reduce() -> None:
     model.execute("main", roll(order("sell", "146", 6 * SOL)))
 
 
+def test_below_its_margin_an_account_places_nothing() -> None:
+    model = short_of_margin(enforce_margin=True)
+    with pytest.raises(VenueError, match="6117"):
+        model.execute("main", roll(order("sell", "146", SOL)))
+
+
+def test_without_margin_nobody_is_asked_for_it() -> None:
+    model = short_of_margin(enforce_margin=False)
+    assert model.execute("main", roll(order("sell", "146", SOL)))
+
+
 def test_a_flat_settled_position_is_forgotten_with_the_next_order_unless_one_is_open() -> None:
     """A sell at 150 ends what was bought at 149; its rebate is left in the break-even amount, which nobody settles."""
     for rests_on in (False, True):
@@ -83,6 +97,18 @@ def test_a_flat_settled_position_is_forgotten_with_the_next_order_unless_one_is_
 
         model.execute("main", roll(order("buy", "141", SOL)))
         assert model.accounts["main"].position(0).quote_break_even_e6 == (30_000 if rests_on else 0)
+
+
+def short_of_margin(*, enforce_margin: bool) -> VenueModel:
+    """Bought 6 SOL at 149 with 100 USD; at 135 that is below the maintenance margin, and nobody liquidates."""
+    model = venue(deposit_e6=100 * USD, enforce_margin=enforce_margin)
+    paused = msgspec.structs.replace(model.markets[0].spec, paused_operations=int(MarketOperation.LIQUIDATION))
+    model.change_market(paused)
+    model.execute("main", roll(order("buy", "149", 6 * SOL)))
+    model.apply_row(row(148, 1))
+    model.apply_row(row(135, 2))
+    assert free_collateral_e6(model.accounts["main"], model.markets, "maintenance") < 0
+    return model
 
 
 def bought() -> VenueModel:

@@ -17,7 +17,7 @@ from gridkeeper_core.venue.margin import free_collateral_e6
 from gridkeeper_core.venue.matching import NOTHING, Reach, Round, Surroundings, numbered, reach_of
 from gridkeeper_core.venue.modifying import ModifyOrder, find, replacement
 from gridkeeper_core.venue.operations import Exchange, MarketOperation, is_paused, require
-from gridkeeper_core.venue.placing import check_margin, place
+from gridkeeper_core.venue.placing import check_margin, check_standing, place
 from gridkeeper_core.venue.reading import user_status, venue_account
 from gridkeeper_core.venue.records import FundingRecord, PlaceOrder, Roll, TransferRecord, VenueAccount, VenueRecord
 from gridkeeper_core.venue.settling import settle
@@ -147,7 +147,7 @@ class VenueModel:
 
     def modify(self, account: str, wanted: ModifyOrder) -> tuple[VenueRecord, ...]:
         """Replaces an open order by one with a new id and no priority; one that is not open may be passed over."""
-        self._check_running()
+        require(self.exchange_status, Exchange.EVERYTHING)
         order = find(self._accounts[account], wanted)
         return () if order is None else self.execute(account, replacement(account, order, wanted))
 
@@ -302,7 +302,7 @@ class VenueModel:
     # ------------------------------------------------------------ inside
 
     def _cancel(self, account: str, order_ids: Iterable[int]) -> list[VenueRecord]:
-        self._check_running()
+        require(self.exchange_status, Exchange.EVERYTHING)
         held, records = self._accounts[account], list[VenueRecord]()
         for order_id in order_ids:
             order = held.order(order_id)
@@ -318,7 +318,9 @@ class VenueModel:
         return self._place(account, orders)[0]
 
     def _place(self, account: str, orders: tuple[PlaceOrder, ...]) -> tuple[tuple[VenueRecord, ...], Order | None]:
-        self._check_running()
+        require(self.exchange_status, Exchange.EVERYTHING)
+        if self._enforce_margin:
+            check_standing(self._accounts[account], self._markets)
         placed = place(self._accounts[account], self._markets, orders, self.now_ns, self._next_sequence)
         if self._enforce_margin:
             check_margin(placed, self._markets)
@@ -374,9 +376,6 @@ class VenueModel:
     def _keep(self, account: str, held: Account) -> None:
         self._accounts[account] = held
         self._reach.clear()
-
-    def _check_running(self) -> None:
-        require(self.exchange_status, Exchange.EVERYTHING)
 
     def _reach_of(self, index: int) -> Reach:
         if not self._reach:

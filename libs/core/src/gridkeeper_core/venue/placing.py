@@ -33,12 +33,8 @@ def place(
     """Frees lapsed slots, then places each order; `sequence` is the first order's place in time.
 
     Raises VenueError. A `try` order that would cross uses up an order id and is otherwise passed over; one whose
-    `max_ts` has passed is passed over. The margin is the caller's to check, once per batch.
+    `max_ts` has passed is passed over. The margin is the caller's to check, before and after the batch.
     """
-    if account.is_bankrupt:
-        raise VenueError(VenueCode.USER_BANKRUPT)
-    if account.positions and margin.free_collateral_e6(account, markets, "maintenance") < 0:
-        raise VenueError(VenueCode.USER_IS_BEING_LIQUIDATED)
     account, records = _free_lapsed(account, now_ns // NS_PER_S)
     order = None
     risk = False
@@ -59,6 +55,14 @@ def place(
         account = _with_slot(_with_place(account, item.market_index), slot_index, order)
         records.append(_record(order))
     return Placed(account=account, records=tuple(records), last=order, increases_risk=risk)
+
+
+def check_standing(account: Account, markets: Mapping[int, Market]) -> None:
+    """Raises VenueError 6125 or 6117 unless the account may place anything: neither bankrupt nor below its margin."""
+    if account.is_bankrupt:
+        raise VenueError(VenueCode.USER_BANKRUPT)
+    if account.positions and margin.free_collateral_e6(account, markets, "maintenance") < 0:
+        raise VenueError(VenueCode.USER_IS_BEING_LIQUIDATED)
 
 
 def check_margin(placed: Placed, markets: Mapping[int, Market]) -> None:
