@@ -6,6 +6,7 @@ on the same ticks in turn with the lab.
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from generated_ticks import COUNT, E6_PER_CENT, E9_PER_LOT, GRID, SPEC, START_NS
 from section import print_section, rate
 
 from gridkeeper_core.grid.config import GridConfig
+from gridkeeper_core.record import Recorded
 from gridkeeper_core.units import E6, NS_PER_S
 from gridkeeper_core.venue.state import FillRules
 from gridkeeper_lab.backtest import Engine, Run, Setting, run
@@ -52,6 +54,10 @@ ABOUT_PEER = """
 The same ticks and the same grid on NautilusTrader's Rust engine with a strategy in Python, its risk checks and its log
 off, in turn with the lab, each run a process of its own, trades made before the clock starts. Fills are compared by
 their hash. Ratios are of each pair. It matches orders and keeps positions; it writes no record that can be replayed.
+"""
+ABOUT_EVENTS = """
+The events of the run on `std`, made once more from their values: no rule, no state, no market, nothing but one struct
+for each fact and one for its place in the record. Whatever records these events one by one takes at least as long.
 """
 ABOUT_PROCESS = """
 `gridkeeper backtest` with `--json` on the million trades as Parquet: start, imports, reading, running, answering.
@@ -86,6 +92,7 @@ def main() -> None:
     peer = sys.argv[2] if len(sys.argv) == 3 and sys.argv[1] == "--peer" else ""
     with tempfile.TemporaryDirectory() as folder:
         _ticks_sections(Path(folder), peer)
+    _events_section()
     _process_section()
     _grids_section()
     _levels_section()
@@ -94,9 +101,7 @@ def main() -> None:
 
 def _ticks_sections(folder: Path, peer: str) -> None:
     """In turn: the lab, the peer, the lab, the peer …"""
-    peer_works = (
-        bool(peer) and subprocess.run([peer, PEER, "--check"], capture_output=True, check=False).returncode == 0
-    )
+    peer_works = bool(peer) and _runs(peer)
     if peer and not peer_works:
         print(f"{peer} has no NautilusTrader: the lab is measured alone.", file=sys.stderr)
     rows, peer_rows = [], []
@@ -118,7 +123,7 @@ def _ticks_sections(folder: Path, peer: str) -> None:
 
 
 def _runs(peer: str) -> bool:
-    return subprocess.run([peer, PEER, "--check"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+    return subprocess.run([peer, PEER, "--check"], capture_output=True, check=False).returncode == 0
 
 
 def _row(regime: str, engine: str, count: int, runs: list[Measured]) -> tuple[str, ...]:
@@ -141,6 +146,35 @@ import resource, subprocess, sys
 subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
+
+
+def _events_section() -> None:
+    tape = tape_of("std", COUNT)
+    ran = _run(GRID, tape)
+    values = [(type(event.fact), msgspec.structs.asdict(event.fact), event) for event in ran.events()]
+    seconds = []
+    gc.disable()  # as in a run
+    for _ in range(ROUNDS):
+        began_s = time.perf_counter()
+        made = [
+            Recorded(
+                stream=event.stream,
+                version=event.version,
+                ts_ns=event.ts_ns,
+                cause=event.cause,
+                thread=event.thread,
+                prev=event.prev,
+                fact=kind(**fields),
+            )
+            for kind, fields, event in values
+        ]
+        seconds.append(time.perf_counter() - began_s)
+    gc.enable()
+    assert made == list(ran.events())
+    fills = outcome_of(ran).fills
+    shown = (f"{len(made):,}", f"{median(seconds):.3f} s", rate(COUNT, seconds), f"{median(seconds) / fills * 1e6:.0f}")
+    columns = ("events", "time", "ticks/s, were there nothing else (worst to best)", "µs per fill")
+    print_section("The lab: making the events alone", ABOUT_EVENTS, columns, [shown])
 
 
 def _process_section() -> None:
