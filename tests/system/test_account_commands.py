@@ -94,19 +94,23 @@ def test_settling_by_command_says_what_was_settled(system: WholeSystem) -> None:
 
 
 def test_reconciliation_never_repairs_by_inventing_a_fill(system: WholeSystem) -> None:
-    """Somebody else buys with the same key: booked as what it is, to no grid; the grid waits until a person adopts."""
-    trade_behind_its_back(system, base_e9=SOL // 2)
+    """Somebody trades with the same key: booked as what it is, to no grid; the grid waits until a person adopts."""
+    # On the side the grid is on: what would take its position away is another story.
+    held_e9 = system.until(lambda: system.grid("example").view.position_e9, within_s=60)
+    side: e.Side = "buy" if held_e9 > 0 else "sell"
+    theirs_e9 = SOL // 2 if side == "buy" else -SOL // 2
+    trade_behind_its_back(system, side)
     system.until(lambda: facts(system, e.ForeignFilled), within_s=30)
     system.until(lambda: any("FOREIGN_ACTION" in guard for guard in system.account().guards), within_s=30)
     (foreign,) = facts(system, e.ForeignFilled)
-    assert (foreign.side, foreign.base_e9) == ("buy", SOL // 2)
+    assert (foreign.side, foreign.base_e9) == (side, SOL // 2)
     assert facts(system, e.FillProven) == []
 
     def is_told_apart() -> bool:
         """Orders of the grid rest and go on filling while it is asked."""
         log = OrderLog(system.events())
         ours, all_of_it = system.grid("example").view.position_e9, system.venue_account().positions[0].base_e9
-        return ours == log.position_e9 == all_of_it - SOL // 2
+        return ours == log.position_e9 == all_of_it - theirs_e9
 
     system.until(is_told_apart, within_s=30)
 
@@ -209,9 +213,10 @@ def fund(rpc_url: str, wallet: str, quote_e6: int) -> None:
     connection.close()
 
 
-def trade_behind_its_back(system: WholeSystem, base_e9: int) -> None:
-    """A market order by the account's own key that no service knows of."""
-    taker = order("buy", "160", base_e9, post_only="none", immediate_or_cancel=True)
+def trade_behind_its_back(system: WholeSystem, side: e.Side) -> None:
+    """Half a SOL at the market by the account's own key, that no service knows of."""
+    price = "160" if side == "buy" else "140"
+    taker = order(side, price, SOL // 2, post_only="none", immediate_or_cancel=True)
     asyncio.run(_land(system, taker))
 
 

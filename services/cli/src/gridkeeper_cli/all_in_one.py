@@ -14,16 +14,7 @@ import msgspec
 
 from gridkeeper_bus.connection import connect
 from gridkeeper_cli.access import settle_access
-from gridkeeper_cli.child_plan import (
-    Ports,
-    Servers,
-    Wishes,
-    follows_chain,
-    plan_children,
-    rpc_url,
-    services_of,
-    settle_ports,
-)
+from gridkeeper_cli.child_plan import Ports, Servers, Wishes, plan_children, rpc_url, services_of, settle_ports
 from gridkeeper_cli.demo import make_example_grid, set_up_account
 from gridkeeper_cli.documents import iso_now
 from gridkeeper_cli.example_grid import create_example, let_tape_run
@@ -40,6 +31,7 @@ from gridkeeper_shell.provision import ProvisionSettings, provision
 READY_WITHIN_S = 90.0
 WORK_END_WITHIN_S = 3.0
 SANDBOX = "sandbox"
+EXECUTION = "execution"
 PRICE_FEED = "price_feed"
 _log = Logger("up")
 
@@ -99,24 +91,22 @@ class AllInOne:
         nats, postgres = self._servers
         await supervisor.start_servers(self._servers)
         self._ports = settle_ports(self._data_dir)
+        await self._provision()
         servers = Servers(nats_port=nats.endpoint.port, postgres_url=postgres.url, access=self._access)
         held_for_us = self._wishes.lockstep and self._with_example and self._wishes.hold_after is None
         wishes = msgspec.structs.replace(self._wishes, hold_after=1) if held_for_us else self._wishes
         children = plan_children(self._data_dir, wishes, self._configuration, self._ports, servers)
         async with asyncio.TaskGroup() as group:
-            group.create_task(supervisor.until(asyncio.Event()))
-            # The sandbox needs no table: it starts, and the accounts are made on it, while these are.
-            if SANDBOX in children:
-                await supervisor.start_child(children[SANDBOX])
-            accounts = group.create_task(self._make_accounts(supervisor))
-            await self._provision()
             group.create_task(self._keep_run_file(supervisor))
+            group.create_task(supervisor.until(asyncio.Event()))
             for name, spec in children.items():
-                if name == PRICE_FEED and follows_chain(self._configuration):
-                    await accounts
-                if name != SANDBOX:
+                if name != PRICE_FEED:
                     await supervisor.start_child(spec)
-            await accounts
+            if await self._make_accounts(supervisor):
+                # What execution first reads of a new account comes before the first price, also on a fast machine.
+                await until_ready({EXECUTION: self._ports[EXECUTION]}, supervisor.status, within_s=READY_WITHIN_S)
+            # Last: on a tape the first price starts the chain's clock, and the accounts are made before it.
+            await supervisor.start_child(children[PRICE_FEED])
             async with self._watcher(supervisor, nats.url) as watcher, asyncio.TaskGroup() as seeing:
                 seeing.create_task(self._show(watcher))
                 await until_ready(self._health_ports(), supervisor.status, within_s=READY_WITHIN_S)
@@ -143,13 +133,19 @@ class AllInOne:
         finally:
             await bus.close()
 
-    async def _make_accounts(self, supervisor: Supervisor) -> None:
+    async def _make_accounts(self, supervisor: Supervisor) -> bool:
+        """Whether any was made: money is made on the sandbox only, and only once."""
         if SANDBOX not in self._names:
-            return  # money is made on the sandbox only
+            return False
         await until_ready({SANDBOX: self._ports[SANDBOX]}, supervisor.status, within_s=READY_WITHIN_S)
-        for alias, account in self._configuration.accounts.items():
-            if await set_up_account(rpc_url(self._configuration, self._ports), alias, account):
-                self._say(f"Account {alias} was made on the sandbox.")
+        made = [
+            alias
+            for alias, account in self._configuration.accounts.items()
+            if await set_up_account(rpc_url(self._configuration, self._ports), alias, account)
+        ]
+        for alias in made:
+            self._say(f"Account {alias} was made on the sandbox.")
+        return bool(made)
 
     async def _begin_trading(self, watcher: Watcher, *, is_held: bool) -> None:
         if self._with_example:

@@ -11,7 +11,6 @@ import msgspec
 
 from gridkeeper_cli.access import Access
 from gridkeeper_cli.gridkeeper_toml import (
-    DRIFT,
     PYTH,
     SYNTHETIC,
     AccountEntry,
@@ -101,12 +100,6 @@ def services_of(wishes: Wishes) -> tuple[str, ...]:
 def rpc_url(configuration: Configuration, ports: Ports) -> str:
     """Where the chain answers: the endpoint of the accounts, else the sandbox."""
     return _first(configuration).rpc or f"http://{LOOPBACK}:{ports[_RPC]}"
-
-
-def follows_chain(configuration: Configuration) -> bool:
-    """Whether the prices may come only when the accounts are made: the first of a tape starts the chain's clock, and
-    Drift's own are read from the chain."""
-    return any(source == DRIFT or replayed_files(source) for source in configuration.feeds.values())
 
 
 def plan_children(
