@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
@@ -37,8 +39,25 @@ def a_chain(folder: Path) -> Iterator[InMemorySandbox]:
         chain.close()
 
 
-def venue_on(chain: InMemorySandbox, *sub_accounts: int) -> DriftVenue:
-    rpc = RpcClient(URL, commitment="confirmed", transport=chain.transport)
+class LaggingList(httpx.AsyncBaseTransport):
+    """The first so many answers hold no signature."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, *, answers: int) -> None:
+        self._inner = inner
+        self.answers = answers
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        asked = json.loads(request.content)
+        if asked["method"] != "getSignaturesForAddress" or not self.answers:
+            return await self._inner.handle_async_request(request)
+        self.answers -= 1
+        return httpx.Response(200, json={"jsonrpc": "2.0", "id": asked["id"], "result": []})
+
+
+def venue_on(
+    chain: InMemorySandbox, *sub_accounts: int, transport: httpx.AsyncBaseTransport | None = None
+) -> DriftVenue:
+    rpc = RpcClient(URL, commitment="confirmed", transport=transport or chain.transport)
     names = {0: "main", 1: "second"}
     accounts = [Account(names[number], OWNER.public_key, number, OWNER) for number in sub_accounts or (0,)]
     return DriftVenue(rpc, accounts, market_indexes=[0])
@@ -69,7 +88,7 @@ def test_rent_fees_gifts_and_failures_are_told_to_the_lamport(tmp_path: Path) ->
                 await desk.withdraw(50 * USD)
                 chain.sandbox.fund(OWNER.public_key, 7_000, 0)
                 await asyncio.sleep(FINAL_S)
-                second = await venue.read_wallet(WALLET, first.cursor)
+                second = await venue.read_wallet(WALLET, first.cursor, first.lamports)
         return first, second
 
     first, second = run_simulated(story())
@@ -90,13 +109,49 @@ def test_what_is_not_final_is_told_later_and_once(tmp_path: Path) -> None:
                 await OwnerDesk(venue, "main").deposit(1 * USD)
                 for wait_s in (0.0, FINAL_S, 1.0):
                     await asyncio.sleep(wait_s)
-                    readings.append(await venue.read_wallet(WALLET, readings[-1].cursor))
+                    readings.append(await venue.read_wallet(WALLET, readings[-1].cursor, readings[-1].lamports))
         return readings
 
     first, early, final, last = run_simulated(story())
     assert [len(reading.moves) for reading in (first, early, final, last)] == [0, 0, 1, 0]
     assert early.lamports == first.lamports
     assert explained(early, final) == 0
+
+
+def test_a_list_that_lags_behind_the_balance_is_asked_for_again(tmp_path: Path) -> None:
+    """Behind one address answer many nodes, and one of them may not have heard of the newest transaction."""
+
+    async def story() -> tuple[WalletReading, WalletReading]:
+        with a_chain(tmp_path) as chain:
+            chain.sandbox.fund(OWNER.public_key, 10**9, 0)
+            async with venue_on(chain, transport=LaggingList(chain.transport, answers=2)) as venue:
+                first = await venue.read_wallet(WALLET, None)
+                chain.sandbox.fund(OWNER.public_key, 7_000, 0)
+                second = await venue.read_wallet(WALLET, first.cursor, first.lamports)
+        return first, second
+
+    first, second = run_simulated(story())
+    assert first.lamports == 10**9
+    assert first.cursor
+    assert [move.after_lamports for move in second.moves] == [10**9 + 7_000]
+    assert explained(first, second) == 0
+
+
+def test_a_list_that_lags_behind_a_later_balance_is_asked_for_again_too(tmp_path: Path) -> None:
+    async def story() -> tuple[WalletReading, WalletReading]:
+        with a_chain(tmp_path) as chain:
+            chain.sandbox.fund(OWNER.public_key, 10**9, 0)
+            lagging = LaggingList(chain.transport, answers=0)
+            async with venue_on(chain, transport=lagging) as venue:
+                first = await venue.read_wallet(WALLET, None)
+                chain.sandbox.fund(OWNER.public_key, 7_000, 0)
+                lagging.answers = 2
+                second = await venue.read_wallet(WALLET, first.cursor, first.lamports)
+        return first, second
+
+    first, second = run_simulated(story())
+    assert kinds(second) == ["airdrop"]
+    assert explained(first, second) == 0
 
 
 def test_a_wallet_that_only_pays_for_orders_costs_two_requests_a_reading(tmp_path: Path) -> None:
@@ -115,7 +170,7 @@ def test_a_wallet_that_only_pays_for_orders_costs_two_requests_a_reading(tmp_pat
                     cursor = (await venue.walk("main", cursor)).cursor
                 await asyncio.sleep(FINAL_S)
                 asked = len(chain.transport.asked)
-                reading = await venue.read_wallet(WALLET, first.cursor)
+                reading = await venue.read_wallet(WALLET, first.cursor, first.lamports)
                 methods = [method for _, method in chain.transport.asked[asked:]]
         return methods, reading
 
@@ -133,7 +188,7 @@ def test_a_reading_of_very_much_ends_at_the_balance_after_its_last_transaction(t
                 for _ in range(wallet_walker.MOVES_MAX + 5):
                     chain.sandbox.fund(OWNER.public_key, 1_000, 0)
                 for _ in range(2):
-                    readings.append(await venue.read_wallet(WALLET, readings[-1].cursor))
+                    readings.append(await venue.read_wallet(WALLET, readings[-1].cursor, readings[-1].lamports))
         return readings
 
     first, second, third = run_simulated(story())
@@ -164,7 +219,7 @@ def test_a_failed_transaction_costs_its_fee(tmp_path: Path) -> None:
                 await venue.prepare()
                 await venue.send(venue.sign(roll(order("buy", "140", 10**6 * SOL))))
                 await asyncio.sleep(FINAL_S)
-                second = await venue.read_wallet(WALLET, first.cursor)
+                second = await venue.read_wallet(WALLET, first.cursor, first.lamports)
         return first, second
 
     first, second = run_simulated(story())

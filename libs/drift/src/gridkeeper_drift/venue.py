@@ -273,10 +273,10 @@ class DriftVenue:
         signs = [(str(account.signer.public_key), alias) for alias, account in sorted(self._accounts.items())]
         return {wallet: tuple(alias for key, alias in signs if key == wallet) for wallet, _ in signs}
 
-    async def read_wallet(self, signer: str, cursor: str | None) -> WalletReading:
-        """What happened to a signer's SOL after `cursor`; None: only where it stands now."""
+    async def read_wallet(self, signer: str, cursor: str | None, held_lamports: int = 0) -> WalletReading:
+        """What happened to a signer's SOL after `cursor`, where it held so much; None: only where it stands now."""
         walker = self._wallets[Pubkey.from_string(signer)]
-        return await (walker.first() if cursor is None else walker.read(cursor))
+        return await (walker.first() if cursor is None else walker.read(cursor, held_lamports))
 
     def remember(self, alias: str, signatures: Mapping[str, int]) -> None:
         """Transactions an earlier life was told of, with their slots; those that are gone will be told as vanished."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from solders.pubkey import Pubkey
@@ -35,6 +36,13 @@ class WalletReading(NamedTuple):
     moves: tuple[SolMoved, ...]
 
 
+class _Told(NamedTuple):
+    """A reading, and the lamports that its last transaction left."""
+
+    reading: WalletReading
+    left_lamports: int
+
+
 class WalletWalker:
     """The one reader of a wallet's SOL."""
 
@@ -51,29 +59,54 @@ class WalletWalker:
                 self._remembered.popitem(last=False)
 
     async def first(self) -> WalletReading:
-        """The balance now, and where the next reading begins."""
+        """The balance now, and where the next reading begins: at the transaction that left just this balance."""
+        return await self._agreed(self._standing)
+
+    async def read(self, cursor: str, held_lamports: int) -> WalletReading:
+        """Everything since `cursor`, where so much was held, or nothing at all.
+
+        What cannot be finished raises RpcUnreachableError. Where very much happened, the reading ends earlier, at the
+        balance after the last transaction it holds.
+        """
+        reading = await self._agreed(lambda: self._since(cursor, held_lamports))
+        for move in reading.moves:
+            self._remembered.pop((move.signature, move.slot), None)
+        return reading
+
+    async def _agreed(self, ask: Callable[[], Awaitable[_Told]]) -> WalletReading:
+        """A reading whose last transaction left the balance that is told.
+
+        Many nodes answer behind one address: a list that lags behind the balance, or runs ahead of it, is asked for
+        again. What no transaction left (the list is cut, or the balance grew by itself) is believed in the end.
+        """
+        for _ in range(_ATTEMPTS - 1):
+            told = await ask()
+            if told.left_lamports == told.reading.lamports:
+                return told.reading
+            await asyncio.sleep(_WAIT_S)
+        return (await ask()).reading
+
+    async def _standing(self) -> _Told:
         slot, lamports = await self._rpc.finalized_balance(self._wallet)
         page = await self._rpc.signatures_for(self._wallet)
-        cursor = next((seen.signature for seen in page if seen.finalized and seen.slot <= slot), "")
-        return WalletReading(lamports, slot, cursor, ())
+        newest = next((seen for seen in page if seen.finalized and seen.slot <= slot), None)
+        if newest is None:
+            return _Told(WalletReading(lamports, slot, "", ()), 0)
+        left = await self._read(newest)
+        return _Told(WalletReading(lamports, slot, newest.signature, ()), left.after_lamports)
 
-    async def read(self, cursor: str) -> WalletReading:
-        """Everything since `cursor`, or nothing at all: what cannot be finished raises RpcUnreachableError.
-
-        Where very much happened, the reading ends earlier, at the balance after the last transaction it holds.
-        """
+    async def _since(self, cursor: str, held_lamports: int) -> _Told:
         slot, lamports = await self._rpc.finalized_balance(self._wallet)
         listed = [seen for seen in await self._listed(cursor) if seen.finalized and seen.slot <= slot]
         taken = listed[:MOVES_MAX]
         moves: list[SolMoved] = []
         for start in range(0, len(taken), _AT_ONCE):
             moves += await asyncio.gather(*(self._read(seen) for seen in taken[start : start + _AT_ONCE]))
-        for seen in taken:
-            self._remembered.pop((seen.signature, seen.slot), None)
+        left = moves[-1].after_lamports if moves else held_lamports
         if len(taken) < len(listed):
-            slot, lamports = moves[-1].slot, moves[-1].after_lamports
+            slot, lamports = moves[-1].slot, left
         changed = tuple(move for move in moves if move.before_lamports != move.after_lamports or move.fee_lamports)
-        return WalletReading(lamports, slot, taken[-1].signature if taken else cursor, changed)
+        return _Told(WalletReading(lamports, slot, taken[-1].signature if taken else cursor, changed), left)
 
     async def _listed(self, cursor: str) -> list[SignatureSeen]:
         """Signatures after the cursor, oldest first, each once."""

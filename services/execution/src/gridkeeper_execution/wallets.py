@@ -38,7 +38,8 @@ class WalletDesk:
         async with self._counting:
             for signer, accounts in self._venue.wallets().items():
                 known = self._machine.wallet(signer)
-                reading = await self._venue.read_wallet(signer, known.cursor if known.is_counted else None)
+                cursor = known.cursor if known.is_counted else None
+                reading = await self._venue.read_wallet(signer, cursor, known.lamports)
                 item = WalletRead(
                     now_ns=self._now_ns(),
                     signer=signer,
