@@ -57,8 +57,9 @@ def plan(state: GridState, reference_e6: int, now_ns: int, changed: frozenset[in
     `changed` are cells whose content or order changed by this very input: their orders do not wait for a roll.
     """
     changed |= renewal.to_place(state)
-    buys = _look(state, "buy", reference_e6, now_ns, changed)
-    sells = _look(state, "sell", reference_e6, now_ns, changed)
+    resting = _resting(state)
+    buys = _look(state, "buy", resting["buy"], reference_e6, now_ns, changed)
+    sells = _look(state, "sell", resting["sell"], reference_e6, now_ns, changed)
     is_broke = budget.is_out(state, now_ns)
     worn = renewal.due(state, now_ns)
     unwanted = _resized(state, now_ns) + ([] if is_broke else worn)
@@ -77,7 +78,8 @@ def plan(state: GridState, reference_e6: int, now_ns: int, changed: frozenset[in
         )
     if state.config.missed == "take":
         wanted += _taken(state, wanted, reference_e6, now_ns)
-    wanted = _within_cap(state, wanted, unwanted)
+    if wanted:
+        wanted = _within_cap(state, (*resting["buy"], *resting["sell"]), wanted, unwanted)
     waits = (buys.due or sells.due) and not is_due
     return Change(
         unwanted=tuple({u.intent_id: u for u in unwanted}.values()) if unwanted else (),
@@ -193,7 +195,18 @@ def _fits(state: GridState, order: LiveOrder) -> bool:
     return order.left_e9 <= target_e9(state, order.side, place)
 
 
-def _look(state: GridState, side: Side, reference_e6: int, now_ns: int, changed: frozenset[int]) -> _Side:
+def _resting(state: GridState) -> dict[str, list[LiveOrder]]:
+    """The window's orders that stay, by side. Asked for at every decision: one loop is all that looks at each."""
+    found: dict[str, list[LiveOrder]] = {"buy": [], "sell": []}
+    for order in state.orders.values():
+        if not order.unwanted and order.kind in found:
+            found[order.kind].append(order)
+    return found
+
+
+def _look(
+    state: GridState, side: Side, live: list[LiveOrder], reference_e6: int, now_ns: int, changed: frozenset[int]
+) -> _Side:
     buy_count, sell_count = per_side(state.config.live_orders)
     count = buy_count if side == "buy" else sell_count
     slack = state.config.hysteresis
@@ -203,7 +216,6 @@ def _look(state: GridState, side: Side, reference_e6: int, now_ns: int, changed:
     missing = [k for k, n in zip(nearest, state.names.numbers_of(nearest), strict=True) if (side, n) not in orders]
     if missing:
         missing = _placeable(state, side, missing, reference_e6, now_ns)
-    live = [o for o in orders.values() if o.kind == side and not o.unwanted]
     extra = _beyond(state, live, side, nearest, count)
     too_far = _beyond(state, live, side, ranked, count + slack) if slack else extra
     core = nearest[: max(count - slack, 1)]
@@ -340,11 +352,10 @@ def _taken(state: GridState, wanted: list[WantedOrder], reference_e6: int, now_n
     return found
 
 
-def _within_cap(state: GridState, wanted: list[WantedOrder], unwanted: list[UnwantedOrder]) -> list[WantedOrder]:
+def _within_cap(
+    state: GridState, resting: Iterable[LiveOrder], wanted: list[WantedOrder], unwanted: list[UnwantedOrder]
+) -> list[WantedOrder]:
     """Never more than `live_orders` at once: orders on their way out count until this decision sends them away."""
-    if not wanted:
-        return wanted
     leaving = {u.intent_id for u in unwanted}
-    kinds = ("buy", "sell")
-    staying = [o for o in state.orders.values() if not o.unwanted and o.kind in kinds and o.intent_id not in leaving]
+    staying = [o for o in resting if o.intent_id not in leaving]
     return wanted[: max(state.config.live_orders - len(staying), 0)]
