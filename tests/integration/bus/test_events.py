@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from nats.js.api import ConsumerConfig
 
 from gridkeeper_bus.connection import Bus, connect
 from gridkeeper_bus.publisher import JetStreamPublisher
 from gridkeeper_bus.reader import EventReader
 from gridkeeper_bus.streams import declare, ev_config, make_anew
+from gridkeeper_core import names
 from gridkeeper_core.errors import GridkeeperError
 from support.bus_messages import read, toy_messages
 from support.proxy import lossy_proxy
@@ -74,6 +76,22 @@ async def test_other_services_do_not_disturb_the_fence(bus: Bus) -> None:
     await publisher.publish(toy_messages(3, 4))
 
     assert await publisher.last_published() == 4
+
+
+async def test_a_consumer_that_cannot_be_made_leaves_nothing_behind(bus: Bus) -> None:
+    config = (await bus.js.stream_info(names.EV_STREAM)).config
+    config.max_consumers = 1
+    await bus.js.delete_stream(names.EV_STREAM)
+    await bus.js.add_stream(config)
+    await bus.js.add_consumer(names.EV_STREAM, ConsumerConfig(durable_name="somebody"))
+    reader = EventReader(bus, [(PRODUCER_SERVICE, 0)], {PRODUCER: 0}, patience_s=1.0)
+    inboxes = len(bus.client._subs)
+
+    with pytest.raises(GridkeeperError, match="STORE_LOST"):
+        await reader.next_batch()
+
+    assert bus.reconnect_listeners == []
+    assert len(bus.client._subs) == inboxes
 
 
 @pytest.mark.parametrize("last", [1, 40])

@@ -111,7 +111,11 @@ class EventReader:
             for app, scope in self._scopes.items()
         ]
         flow = _Flow(self._bus)
-        await flow.begin(min(starts, default=last_sequence + 1), list(self._scopes.values()))
+        try:
+            await flow.begin(min(starts, default=last_sequence + 1), list(self._scopes.values()))
+        except BaseException:
+            await flow.end()  # it is tried five times a second: what is half made must not pile up
+            raise
         self._good()
         return flow
 
