@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from gridkeeper_core.grid.config import GridConfig
@@ -11,8 +13,8 @@ from gridkeeper_core.inputs import CommandBody
 class CommandRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A command to one stream. The same `key` again repeats the first answer."""
 
-    key: str
-    author: str
+    key: Annotated[str, msgspec.Meta(min_length=1)]
+    author: Annotated[str, msgspec.Meta(min_length=1)]
     reason: str
     body: CommandBody
 
