@@ -14,6 +14,7 @@ from gridkeeper_drift.codecs.accounts import (
     deposit_e6,
     market_spec,
     oracle_price,
+    referrer_of,
     unsettled_funding_e6,
     venue_account,
 )
@@ -247,3 +248,13 @@ def test_a_stranger_s_key_may_not_trade() -> None:
         "main", 1, user(), {"cumulative_deposit_interest": 1, "cumulative_borrow_interest": 1}, {}, STRANGER, lamports=0
     )
     assert not account.signer_may_trade
+
+
+def test_an_authority_knows_who_referred_it() -> None:
+    rows = [row for row in recorded_accounts() if row["type"] == "UserStats"]
+    referrers = [referrer_of(decode_account("UserStats", row["data"])) for row in rows]
+    assert [str(referrer) for referrer in referrers if referrer is not None] == [
+        "49uWJR1Da1ikZJaBQLE9z4n5cdjvEHp47Vm9YgX9eiw9",
+        "ChDKbgRdzPijxf8THpbFrDyisatnMMDjYUMBtpA6U5pp",
+    ]
+    assert referrer_of(None) is None

@@ -188,7 +188,8 @@ def test_money_moves_have_the_account_s_sign() -> None:
 def test_a_liquidator_s_takeover_is_told_once() -> None:
     order = {**event("OrderRecord").value["order"], "order_id": 7, "market_type": "Perp"}
     perp = {**event("LiquidationRecord").value["liquidate_perp"], "market_index": 1, "base_asset_amount": -40,
-            "quote_asset_amount": 6_000, "liquidator_fee": 4, "if_fee": 2, "fill_record_id": 5}  # fmt: skip
+            "quote_asset_amount": 6_000, "liquidator_fee": 4, "if_fee": 2, "fill_record_id": 5,
+            "liquidator_order_id": 3}  # fmt: skip
     found = records(
         event("OrderRecord", user=OURS, order=order),
         fill(action_explanation="Liquidation", taker=OURS, maker=KEEPER, maker_fee=-4),
@@ -200,14 +201,21 @@ def test_a_liquidator_s_takeover_is_told_once() -> None:
 
 
 def test_a_liquidation_by_the_market_is_told_by_its_fills() -> None:
-    perp = {**event("LiquidationRecord").value["liquidate_perp"], "market_index": 1, "base_asset_amount": -40,
-            "quote_asset_amount": 6_000, "if_fee": 2, "fill_record_id": 5}  # fmt: skip
+    """Two fills sell 40 each; the record names the first and has their sum, with the sign of the long position."""
+    perp = {**event("LiquidationRecord").value["liquidate_perp"], "market_index": 1, "base_asset_amount": 80,
+            "quote_asset_amount": -12_000, "if_fee": 2, "fill_record_id": 5}  # fmt: skip
+    by_market = {"action_explanation": "Liquidation", "taker": OURS, "maker": None, "taker_order_direction": "Short"}
     found = records(
-        fill(action_explanation="OrderFilledWithAMM", taker=OURS, maker=None),
+        fill(**by_market),
+        fill(**by_market, fill_record_id=6),
         event("LiquidationRecord", user=OURS, liquidation_type="LiquidatePerp", liquidate_perp=perp),
     )
-    assert isinstance(found[0], FillRecord)
-    assert found[1] == LiquidationRecord(index=1, market_index=1, base_e9=0, quote_e6=0, fee_e6=2)
+    fills = [record for record in found if isinstance(record, FillRecord)]
+    assert [(part.fill_record_id, part.side, part.base_e9, part.fee_e6) for part in fills] == [
+        (5, "sell", 40, 6),
+        (6, "sell", 40, 6),
+    ]
+    assert found[2] == LiquidationRecord(index=2, market_index=1, base_e9=0, quote_e6=0, fee_e6=2)
 
 
 def test_lines_of_other_programs_are_not_believed() -> None:

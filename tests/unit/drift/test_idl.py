@@ -180,6 +180,19 @@ def test_settling_writes_to_the_market_and_the_deposits() -> None:
     ]
 
 
+def test_who_was_referred_names_the_referrer_when_it_takes() -> None:
+    order = PlaceOrder(user_order_id=0, market_index=3, side="sell", price_e6=99_000_000, size_e9=10**9,
+                       post_only="none", reduce_only=True, immediate_or_cancel=True)  # fmt: skip
+    alone = instructions.place_and_take(TRADER, order, MARKETS, QUOTE_ORACLE)
+    referred = instructions.place_and_take(TRADER, order, MARKETS, QUOTE_ORACLE, OWNER)
+    assert referred.data == alone.data
+    assert referred.accounts == [
+        *alone.accounts,
+        AccountMeta(addresses.user_address(OWNER, 0), is_signer=False, is_writable=True),
+        AccountMeta(addresses.user_stats_address(OWNER), is_signer=False, is_writable=True),
+    ]
+
+
 def test_an_instruction_is_read_back_as_plain_data() -> None:
     built = instructions.place_orders(TRADER, PLACES, MARKETS, QUOTE_ORACLE)
     keys = [meta.pubkey for meta in built.accounts]

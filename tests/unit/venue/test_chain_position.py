@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gridkeeper_core.venue.chain_position import apply_fee, apply_fill, apply_settlement, unrealized_pnl_e6
+from gridkeeper_core.venue.chain_position import (
+    apply_fee,
+    apply_fill,
+    apply_quote,
+    apply_settlement,
+    unrealized_pnl_e6,
+)
 from gridkeeper_core.venue.state import PerpPosition
 from support.recorded_data import recorded_folder
 
+SOL = 10**9
 FIELDS = {
     "base_asset_amount": "base_e9",
     "quote_asset_amount": "quote_asset_e6",
@@ -56,6 +63,15 @@ def test_a_fee_never_touches_the_entry_amount() -> None:
     before = PerpPosition(market_index=0, base_e9=1, quote_asset_e6=-100, quote_entry_e6=-100, quote_break_even_e6=-100)
     after = apply_fee(before, 7)
     assert (after.quote_asset_e6, after.quote_break_even_e6, after.quote_entry_e6) == (-107, -107, -100)
+
+
+def test_a_flat_position_has_no_break_even_that_a_fee_could_move() -> None:
+    """Bought 1 SOL for 104, sold it for 106: the last rebate is money, but nothing is left that could break even."""
+    held = PerpPosition(market_index=0)
+    for base_e9, quote_e6, fee_e6 in ((SOL, -104_000_000, -20_800), (-SOL, 106_000_000, -21_200)):
+        held = apply_fee(apply_fill(held, base_e9, quote_e6)[0], fee_e6)
+    assert held == PerpPosition(market_index=0, quote_asset_e6=2_042_000)
+    assert apply_quote(held, -10_000) == PerpPosition(market_index=0, quote_asset_e6=2_032_000)
 
 
 def test_settled_pnl_leaves_the_quote_asset_amount_alone_behind() -> None:

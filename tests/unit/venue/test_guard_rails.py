@@ -72,7 +72,8 @@ def test_a_fill_the_account_cannot_carry_does_not_happen_and_a_keeper_clears_wha
     account = model.accounts["main"]
     assert [held.order_id for held in account.open_orders] == [2]
     assert account.position(0).base_e9 == 0
-    assert account.position(0).quote_asset_e6 == -10_000
+    # For a force cancel it is not the position that pays the keeper.
+    assert (account.position(0).quote_asset_e6, account.deposit_e6) == (0, 100 * USD - 10_000)
 
 
 def test_a_fill_that_reduces_the_position_needs_no_margin() -> None:
@@ -351,18 +352,19 @@ def test_a_stop_for_the_whole_position_sells_what_there_is_at_the_vamms_price_le
     model.execute("main", roll(stop))
     assert free_collateral_e6(model.accounts["main"], model.markets) > 9_900 * USD  # its size is no exposure
     assert model.apply_row(row(141, 2)) == []
-    (batch,) = model.apply_row(row(140, 3))
+    (batch,) = model.apply_row(row(139.999, 3))
     fired, filled, rest = batch.records
     assert isinstance(fired, TriggerRecord)
     assert isinstance(filled, FillRecord)
     assert isinstance(rest, CancelRecord)
     assert rest.explanation == "ReduceOnlyOrderIncreasedPosition"
     assert fired.keeper_fee_e6 == 10_000
-    # The vAMM bids 139.86; 50 bps less are 139.1607. The taker pays 10 bps of that.
-    assert (filled.base_e9, filled.quote_e6, filled.fee_e6, filled.maker) == (SOL, 139_160_700, 139_161, False)
+    # The vAMM bids 139.859001; 50 bps less are 139.159706. The taker pays 10 bps of that, and for the order's rest.
+    assert rest.keeper_fee_e6 == 10_000
+    assert (filled.base_e9, filled.quote_e6, filled.fee_e6, filled.maker) == (SOL, 139_159_706, 139_160, False)
     position = model.accounts["main"].position(0)
     assert position.base_e9 == 0
-    assert position.quote_asset_e6 == -149_000_000 + 29_800 - 10_000 + 139_160_700 - 139_161
+    assert position.quote_asset_e6 == -149_000_000 + 29_800 - 10_000 + 139_159_706 - 139_160 - 10_000
 
 
 # ---------------------------------------------------------------- slots for positions

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -253,7 +255,7 @@ def test_place_and_take_cancels_what_its_limit_does_not_allow() -> None:
     assert model.accounts["main"].position(0).base_e9 == 0
 
 
-def test_a_stop_fires_at_its_price_and_closes_the_whole_position() -> None:
+def test_a_stop_fires_beyond_its_price_and_closes_the_whole_position() -> None:
     model = venue()
     model.execute("main", roll(order("buy", "149", SOL)))
     model.apply_row(row(148, 1))
@@ -269,9 +271,26 @@ def test_a_stop_fires_at_its_price_and_closes_the_whole_position() -> None:
     model.execute("main", roll(stop))
     assert model.nearest("SOL-PERP") == (140 * USD, 2**62)
     assert model.apply_row(row(141, 2)) == []
-    (batch,) = model.apply_row(row(140, 3))
+    assert model.apply_row(row(140, 3)) == []
+    (batch,) = model.apply_row(row(139.999, 4))
     assert [type(record) for record in batch.records] == [TriggerRecord, FillRecord, CancelRecord]
     assert model.accounts["main"].position(0).base_e9 == 0
+
+
+def test_a_position_that_becomes_flat_takes_its_sleeping_stops_with_it_for_nothing() -> None:
+    model = venue(keeper_fee_e6=10_000)
+    model.execute("main", roll(order("buy", "149", SOL)))
+    model.apply_row(row(148, 1))
+    asleep: dict[str, Any] = {"post_only": "none", "order_type": "trigger_market"}
+    stop = order("sell", "0", WHOLE_POSITION_E9, reduce_only=True, trigger_e6=140 * USD, **asleep)
+    entry = order("sell", "0", SOL, trigger_e6=139 * USD, **asleep)
+    model.execute("main", roll(stop, entry, order("sell", "150", SOL)))
+    (batch,) = model.apply_row(row(151, 2))
+    filled, gone = batch.records
+    assert isinstance(filled, FillRecord)
+    assert isinstance(gone, CancelRecord)
+    assert (gone.order_id, gone.explanation, gone.keeper_fee_e6) == (2, "ReduceOnlyOrderIncreasedPosition", 0)
+    assert [held.order_id for held in model.accounts["main"].open_orders] == [3]
 
 
 # ---------------------------------------------------------------- money

@@ -11,6 +11,7 @@ from gridkeeper_core.venue.funding import payment_e6
 from gridkeeper_core.venue.margin import collateral_e6, free_collateral_e6, increases_risk, requirement_e6
 from gridkeeper_core.venue.model import VenueModel
 from gridkeeper_core.venue.operations import MarketOperation
+from gridkeeper_core.venue.state import PerpPosition
 from support.venue import SOL, SPEC, USD, order, roll, row, venue
 
 
@@ -84,7 +85,7 @@ def test_without_margin_nobody_is_asked_for_it() -> None:
 
 
 def test_a_flat_settled_position_is_forgotten_with_the_next_order_unless_one_is_open() -> None:
-    """A sell at 150 ends what was bought at 149; its rebate is left in the break-even amount, which nobody settles."""
+    """A sell at 150 ends what was bought at 149, with a rebate of 2 bps each: 1 and 0.0598 are settled."""
     for rests_on in (False, True):
         model = bought()
         model.execute("main", roll(order("sell", "150", SOL)))
@@ -93,10 +94,10 @@ def test_a_flat_settled_position_is_forgotten_with_the_next_order_unless_one_is_
             model.execute("main", roll(order("buy", "140", SOL)))
         model.settle_pnl("main", 0)
         left = model.accounts["main"].position(0)
-        assert (left.base_e9, left.quote_asset_e6, left.quote_break_even_e6) == (0, 0, 30_000)
+        assert left == PerpPosition(market_index=0, settled_pnl_e6=1_059_800)
 
         model.execute("main", roll(order("buy", "141", SOL)))
-        assert model.accounts["main"].position(0).quote_break_even_e6 == (30_000 if rests_on else 0)
+        assert model.accounts["main"].position(0).settled_pnl_e6 == (1_059_800 if rests_on else 0)
 
 
 def short_of_margin(*, enforce_margin: bool) -> VenueModel:

@@ -67,7 +67,9 @@ class EmergencyDesk:
         spec = await self._venue.read_market(position.market_index, self._alias)
         markets, oracle = self._venue.named_accounts(self._alias, [position.market_index])
         order = closing_order(position, slippage_bps, spec.tick_e6)
-        await self._send([instructions.place_and_take(self._account.trader, order, markets, oracle)], Priority.PLACE)
+        referrer = self._venue.referrer(self._alias)
+        closing = instructions.place_and_take(self._account.trader, order, markets, oracle, referrer)
+        await self._send([closing], Priority.PLACE)
 
     async def _read(self) -> VenueAccount:
         accounts = await self._venue.read_accounts()

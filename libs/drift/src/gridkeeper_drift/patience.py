@@ -12,8 +12,11 @@ from gridkeeper_drift.endpoint import EndpointChange
 from gridkeeper_drift.failure import VenueRestingError
 
 _RULES = BreakerRules(failures=3, first_pause_ns=2 * NS_PER_S, longest_pause_ns=60 * NS_PER_S)
-_ORDINARY = {6057, 6071}
-"""A post-only order that would have crossed, a slot that is taken: the next plan differs, so trying on is right."""
+_ORDINARY = {6057, 6071, 6260}
+"""A post-only order that would have crossed, a slot that is taken: the next plan differs, so trying on is right.
+
+And what cannot be settled now, because others lost too little yet: that says nothing of orders.
+"""
 _REMEMBERED = 1_000
 
 

@@ -16,7 +16,7 @@ from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.venue.records import Roll, SeenTransaction, Signed, VenueAccount
 from gridkeeper_drift.agent_client import AnySigner
 from gridkeeper_drift.codecs import addresses, instructions
-from gridkeeper_drift.codecs.accounts import decode_account, market_spec, market_symbol, venue_account
+from gridkeeper_drift.codecs.accounts import decode_account, market_spec, market_symbol, referrer_of, venue_account
 from gridkeeper_drift.codecs.addresses import decode_lookup_table
 from gridkeeper_drift.codecs.instructions import MarketAccounts, Trader
 from gridkeeper_drift.codecs.oracles import OraclePrice
@@ -237,12 +237,17 @@ class DriftVenue:
             parts.append(instructions.cancel_orders_by_ids(trader, roll.cancel_order_ids, markets, quote_oracle))
         taking = [place for place in roll.places if place.immediate_or_cancel]
         resting = [place for place in roll.places if not place.immediate_or_cancel]
-        parts += [instructions.place_and_take(trader, place, markets, quote_oracle) for place in taking]
+        referrer = self.referrer(roll.alias)
+        parts += [instructions.place_and_take(trader, place, markets, quote_oracle, referrer) for place in taking]
         if resting:
             parts.append(instructions.place_orders(trader, resting, markets, quote_oracle))
         units = _UNITS_BASE + _UNITS_PER_PLACE * len(resting) + _UNITS_PER_CANCEL * len(roll.cancel_order_ids)
         units += _UNITS_PER_TAKE * len(taking) + _UNITS_PER_SETTLE * len(roll.settle_markets)
         return parts, min(_UNITS_MAX, units)
+
+    def referrer(self, alias: str) -> Pubkey | None:
+        """The authority that referred the account's, as read last."""
+        return referrer_of(self._poller.last.user_stats.get(alias) if self._poller.last is not None else None)
 
     async def send(self, signed: Signed, *, places: bool = True) -> None:
         """Sends the bytes once more; what only cancels goes before what places."""

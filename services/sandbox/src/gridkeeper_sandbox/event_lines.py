@@ -35,6 +35,8 @@ _ORDER_TYPES = {
 }
 _STATUSES = {"open": "Open", "filled": "Filled", "cancelled": "Canceled"}
 _BLANK_BYTES = bytes(1024)
+_LIQUIDATOR_ORDER_ID = 1
+"""Who takes a position over does it by an order; none (0) would say that the market filled it."""
 
 
 class Happened(NamedTuple):
@@ -164,6 +166,7 @@ def _liquidation(happened: Happened, record: LiquidationRecord) -> Iterator[str]
         taker_order_direction="Long" if record.base_e9 > 0 else "Short",
         taker_order_base_asset_amount=abs(record.base_e9),
         maker=happened.filler,
+        maker_order_id=_LIQUIDATOR_ORDER_ID,
         oracle_price=oracle_e6,
     )
     perp = {
@@ -172,6 +175,7 @@ def _liquidation(happened: Happened, record: LiquidationRecord) -> Iterator[str]
         "base_asset_amount": record.base_e9,
         "quote_asset_amount": record.quote_e6,
         "fill_record_id": record.fill_record_id,
+        "liquidator_order_id": _LIQUIDATOR_ORDER_ID,
         "liquidator_fee": record.fee_e6,
     }
     yield _line(

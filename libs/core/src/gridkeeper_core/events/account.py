@@ -162,21 +162,11 @@ class InterestPaid(Fact, frozen=True, kw_only=True, tag_field="topic", tag="acco
     slot: int
 
 
-class PositionBegun(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.position_begun.v1"):
-    """The first order on a market where a flat, settled position was: the venue counts the new one from zero.
-
-    `index` is the place of the order's record in its transaction, -1 where that record was lost.
-    """
-
-    market: str
-    market_index: int
-    slot: int
-    signature: str
-    index: int
-
-
 class KeeperFeeCharged(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.keeper_fee_charged.v1"):
-    """A keeper was paid for cancelling or expiring an order; `quote_e6` is negative."""
+    """A keeper was paid for cancelling, expiring or triggering an order; `quote_e6` is negative.
+
+    The position pays, or the deposit where `from_deposit` is set.
+    """
 
     order_id: int
     quote_e6: int
@@ -184,6 +174,7 @@ class KeeperFeeCharged(Fact, frozen=True, kw_only=True, tag_field="topic", tag="
     slot: int
     signature: str
     index: int
+    from_deposit: bool = False
 
 
 class Liquidated(Fact, frozen=True, kw_only=True, tag_field="topic", tag="account.liquidated.v1"):

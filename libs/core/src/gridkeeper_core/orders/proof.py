@@ -2,6 +2,7 @@
 
 An order's own counter, or its being gone together with the change of the position, says how much was filled. Entry,
 break-even and quote amounts say at which price and fee: the fee is the change of break-even less the change of entry.
+A flat position has neither; what closed it is proven only where its price is known, that of a maker.
 A guess is checked by doing it: all four amounts of the position must come out to the unit.
 """
 
@@ -16,7 +17,7 @@ from gridkeeper_core.events import PositionState
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.orders.lifecycle import Attempt
 from gridkeeper_core.orders.state import AccountState, flat_position
-from gridkeeper_core.units import E9, div_trunc
+from gridkeeper_core.units import E9, div_ceil, div_trunc
 from gridkeeper_core.venue.chain_position import apply_fee, apply_fill
 from gridkeeper_core.venue.records import VenueAccount
 
@@ -148,17 +149,32 @@ def _comes_out(
 
 def _of_one(before: PositionState, after: PositionState, size: _Size, spec: MarketSpec) -> list[tuple[int, int]] | None:
     """One fill: three changes, two unknowns, so that the third proves the other two."""
+    if after.base_e9 == 0:
+        return _of_closing(before, after, size, spec)
     delta_e9 = _sign(size.attempt) * size.base_e9
     even_e6 = before.quote_break_even_e6
     change_e6 = after.quote_asset_e6 - before.quote_asset_e6
     if before.base_e9 == 0 or (before.base_e9 > 0) == (delta_e9 > 0):
         entered_e6 = after.quote_entry_e6 - before.quote_entry_e6
         fee_e6 = entered_e6 - (after.quote_break_even_e6 - even_e6)
-    elif abs(delta_e9) <= abs(before.base_e9):
+    elif abs(delta_e9) < abs(before.base_e9):
         fee_e6 = even_e6 - div_trunc(even_e6 * abs(delta_e9), abs(before.base_e9)) - after.quote_break_even_e6
     else:
         fee_e6 = after.quote_entry_e6 - after.quote_break_even_e6
     quote_e6 = abs(change_e6 + fee_e6)
+    return [(quote_e6, fee_e6)] if _is_plausible(size, quote_e6, fee_e6, spec) else None
+
+
+def _of_closing(
+    before: PositionState, after: PositionState, size: _Size, spec: MarketSpec
+) -> list[tuple[int, int]] | None:
+    """A fill that left nothing: entry and break-even are gone, so that only a maker's own price tells the fee."""
+    if size.attempt.post_only == "none":
+        return None
+    worth = size.attempt.price_e6 * size.base_e9
+    is_buy = size.attempt.side == "buy"
+    quote_e6 = worth // E9 if is_buy else div_ceil(worth, E9)
+    fee_e6 = before.quote_asset_e6 - after.quote_asset_e6 + (-quote_e6 if is_buy else quote_e6)
     return [(quote_e6, fee_e6)] if _is_plausible(size, quote_e6, fee_e6, spec) else None
 
 
@@ -188,10 +204,8 @@ def _sign(attempt: Attempt) -> int:
 
 
 def _agrees(ours: PositionState, venue: PositionState | None) -> bool:
-    """Whether they say the same. A flat position that is settled is not shown any more, nor what else it counted."""
-    if venue is None:
-        return (ours.base_e9, ours.quote_asset_e6) == (0, 0)
-    return _amounts(ours) == _amounts(venue)
+    """Whether they say the same; a position that is flat and settled is not shown any more."""
+    return _amounts(ours) == ((0, 0, 0, 0) if venue is None else _amounts(venue))
 
 
 def _amounts(position: PositionState) -> tuple[int, int, int, int]:

@@ -64,12 +64,13 @@ def apply_fee(position: P, fee_e6: int) -> P:
 
 
 def apply_quote(position: P, quote_e6: int) -> P:
-    """The position after a fee, rebate or funding payment of `quote_e6`; positive is received."""
-    return _replace(
-        position,
-        quote_asset_e6=position.quote_asset_e6 + quote_e6,
-        quote_break_even_e6=position.quote_break_even_e6 + quote_e6,
-    )
+    """The position after a fee, rebate or funding payment of `quote_e6`; positive is received.
+
+    A flat position has no break-even to move, so that what the fill that closed it cost is in `quote_asset_e6` alone
+    (controller/position.rs `update_quote_break_even_amount`).
+    """
+    even_e6 = position.quote_break_even_e6 + (quote_e6 if position.base_e9 else 0)
+    return _replace(position, quote_asset_e6=position.quote_asset_e6 + quote_e6, quote_break_even_e6=even_e6)
 
 
 def apply_settlement(position: P, quote_e6: int) -> P:

@@ -10,7 +10,7 @@ from gridkeeper_core.units import E9, div_ceil
 from gridkeeper_core.venue import funding
 from gridkeeper_core.venue.chain_position import apply_fee, apply_fill, apply_quote
 from gridkeeper_core.venue.fees import maker_fee_e6, taker_fee_e6
-from gridkeeper_core.venue.records import CancelRecord, FillRecord, TriggerRecord
+from gridkeeper_core.venue.records import NO_TRIGGER, CancelRecord, FillRecord, TriggerRecord
 from gridkeeper_core.venue.state import Account, Market, Order, PerpPosition
 
 # The program's names for why an order was cancelled.
@@ -69,10 +69,8 @@ def fill(
 def cancel(
     account: Account, order: Order, explanation: Explanation, keeper_fee_e6: int = 0
 ) -> tuple[Account, CancelRecord]:
-    """Closes an open order; a keeper's fee is taken from the position at once."""
+    """Closes an open order; a keeper's fee is taken at once from the position, or from the deposit without margin."""
     account = with_order(account, msgspec.structs.replace(order, status="cancelled"))
-    if keeper_fee_e6:
-        account = with_position(account, apply_quote(account.position(order.market_index), -keeper_fee_e6))
     record = CancelRecord(
         index=0,
         order_id=order.order_id,
@@ -81,7 +79,27 @@ def cancel(
         keeper_fee_e6=keeper_fee_e6,
         expired=explanation == BY_EXPIRY,
     )
+    if record.fee_from_deposit:
+        account = msgspec.structs.replace(account, deposit_e6=account.deposit_e6 - keeper_fee_e6)
+    elif keeper_fee_e6:
+        account = with_position(account, apply_quote(account.position(order.market_index), -keeper_fee_e6))
     return account, record
+
+
+def cancel_sleeping_stops(account: Account, market_index: int) -> tuple[Account, list[CancelRecord]]:
+    """What the fill that made a position flat takes away for nothing: reduce-only orders that wait for their trigger.
+
+    (controller/orders.rs `cancel_reduce_only_trigger_orders`); none while there is a position.
+    """
+    records: list[CancelRecord] = []
+    if account.position(market_index).base_e9:
+        return account, records
+    for order in account.slots:
+        is_stop = order.trigger_e6 != NO_TRIGGER and order.reduce_only and order.market_index == market_index
+        if is_stop and order.is_open and not order.triggered:
+            account, record = cancel(account, order, NOTHING_TO_REDUCE)
+            records.append(record)
+    return account, records
 
 
 def trigger(account: Account, market: Market, order: Order) -> tuple[Account, Order, TriggerRecord]:

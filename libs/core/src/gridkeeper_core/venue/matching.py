@@ -17,6 +17,7 @@ from gridkeeper_core.venue.filling import (
     NOTHING_TO_REDUCE,
     Explanation,
     cancel,
+    cancel_sleeping_stops,
     fill,
     reducible_e9,
     trigger,
@@ -193,8 +194,10 @@ class Round:
             self._note(name, record)
         after = self.accounts[name].order(order.order_id)
         if after is not None and after.is_open and after.reduce_only and not reducible_e9(self.accounts[name], after):
-            self.accounts[name], cancelled = cancel(self.accounts[name], after, NOTHING_TO_REDUCE)
-            self._note(name, cancelled)
+            self._cancel_for_fee(name, after, NOTHING_TO_REDUCE)
+        self.accounts[name], stops = cancel_sleeping_stops(self.accounts[name], order.market_index)
+        for stop in stops:
+            self._note(name, stop)
         return base_e9
 
     def _cancel_lapsed(self, name: str, order: Order) -> None:
@@ -237,7 +240,7 @@ class Round:
 
     def _fires(self, order: Order) -> bool:
         oracle_e6 = self._row.oracle_e6
-        return oracle_e6 >= order.trigger_e6 if order.trigger_above else oracle_e6 <= order.trigger_e6
+        return oracle_e6 > order.trigger_e6 if order.trigger_above else oracle_e6 < order.trigger_e6
 
     def _open(self, name: str) -> list[Order]:
         index = self.market.spec.index

@@ -111,7 +111,7 @@ def _with_place(account: Account, market_index: int) -> Account:
     """A market that is given a place among the positions begins there with all counters at zero.
 
     It has none any more once it has no base, no quote and no open order (state/user.rs `PerpPosition::is_available`,
-    controller/position.rs `add_new_position`): what fees left in the break-even amount after the last close is lost.
+    controller/position.rs `add_new_position`): what it had settled until then is no longer counted.
     """
     position = account.position(market_index)
     if position.base_e9 or position.quote_asset_e6 or any(o.market_index == market_index for o in account.open_orders):

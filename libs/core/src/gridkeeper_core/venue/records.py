@@ -10,6 +10,7 @@ import msgspec
 from gridkeeper_core.venue.words import OrderType, PositionState, PostOnly, Side
 
 NO_TRIGGER = 0
+_MARGIN_MISSING = "InsufficientFreeCollateral"
 WHOLE_POSITION_E9 = 2**64 - 1
 """Base amount of a reduce-only stop: u64::MAX, which the venue caps to the position when it fills."""
 
@@ -90,6 +91,15 @@ class CancelRecord(msgspec.Struct, frozen=True, kw_only=True, tag="cancel"):
     explanation: str
     keeper_fee_e6: int
     expired: bool = False
+
+    @property
+    def fee_from_deposit(self) -> bool:
+        """Whether the deposit paid the keeper, not the position.
+
+        It does for orders that are taken away because the margin is missing (controller/orders.rs
+        `force_cancel_orders`).
+        """
+        return self.explanation == _MARGIN_MISSING
 
 
 class TriggerRecord(msgspec.Struct, frozen=True, kw_only=True, tag="trigger"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gridkeeper_core.venue.filling import BY_OWNER, cancel, fill, reducible_e9
+from gridkeeper_core.venue.filling import BY_OWNER, cancel, cancel_sleeping_stops, fill, reducible_e9
 from gridkeeper_core.venue.operations import Exchange, MarketOperation, require
 from gridkeeper_core.venue.records import VenueRecord
 from gridkeeper_core.venue.state import Account, Market, Order
@@ -23,7 +23,8 @@ def take(
     if base_e9 and not is_off and (order.price_e6 == 0 or market.crosses(order.side, order.price_e6)):
         price_e6 = market.taken_at_e6(order.side, is_market=order.price_e6 == 0)
         account, market, filled = fill(account, market, order, base_e9, price_e6, maker=False)
-        records.append(filled)
+        account, stops = cancel_sleeping_stops(account, order.market_index)
+        records += [filled, *stops]
     left = account.order(order.order_id)
     if left is not None and left.is_open and left.immediate_or_cancel:
         account, cancelled = cancel(account, left, BY_OWNER)

@@ -88,6 +88,12 @@ def market_spec(
     )
 
 
+def referrer_of(user_stats: Mapping[str, Any] | None) -> Pubkey | None:
+    """The authority that referred this one; None where nobody did."""
+    referrer: Pubkey | None = user_stats["referrer"] if user_stats else None
+    return None if referrer == Pubkey.default() else referrer
+
+
 def funding_of(market: Mapping[str, Any], oracle_e6: int) -> FundingView | None:
     """The rate the program set last, per hour and against a price; None where it never set one.
 

@@ -114,15 +114,15 @@ def _event_of(line: str) -> Iterator[Named]:
 
 
 def _liquidation_fills(found: Sequence[Named], user: Pubkey) -> set[int]:
-    """Fill record ids that only repeat what a LiquidationRecord of `user` says in full."""
-    return {
-        event.value["fill_record_id"]
-        for event in found
-        if event.name == "OrderActionRecord"
-        and event.value["action"] == "Fill"
-        and event.value["action_explanation"] == "Liquidation"
-        and event.value["taker"] == user
-    }
+    """Fill record ids that only repeat what a LiquidationRecord of `user` says in full.
+
+    Only who takes the position over has an order of its own there. Fills by the market say "Liquidation" as well, but
+    then the record has the sum of them, with the sign of the position (controller/liquidation.rs `liquidate_perp`,
+    `liquidate_perp_with_fill`).
+    """
+    records = (e.value for e in found if e.name == "LiquidationRecord" and e.value["user"] == user)
+    perps = (value["liquidate_perp"] for value in records if value["liquidation_type"] == "LiquidatePerp")
+    return {perp["fill_record_id"] for perp in perps if perp["liquidator_order_id"]}
 
 
 def _repeats(found: Sequence[Named], index: int, liquidations: set[int]) -> bool:

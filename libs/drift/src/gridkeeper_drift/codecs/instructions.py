@@ -43,13 +43,24 @@ def place_orders(
 
 
 def place_and_take(
-    trader: Trader, place: PlaceOrder, markets: Sequence[MarketAccounts], quote_oracle: Pubkey
+    trader: Trader,
+    place: PlaceOrder,
+    markets: Sequence[MarketAccounts],
+    quote_oracle: Pubkey,
+    referrer: Pubkey | None = None,
 ) -> Instruction:
-    """Places one order and fills it against the vAMM at once; the only way to an immediate-or-cancel order."""
+    """Places one order and fills it against the vAMM at once; the only way to an immediate-or-cancel order.
+
+    Who was referred must name the authority that did it, or is refused with 6030 (controller/orders.rs
+    `get_referrer_info`).
+    """
     arguments = {"params": _params(place), "success_condition": None}
     data = instructions().encode("place_and_take_perp_order", arguments)
     named = {**_trading(trader), "user_stats": addresses.user_stats_address(trader.authority)}
     metas = market_metas(markets, quote_oracle, writable={place.market_index})
+    if referrer is not None:
+        paid = (addresses.user_address(referrer, 0), addresses.user_stats_address(referrer))
+        metas += [AccountMeta(account, is_signer=False, is_writable=True) for account in paid]
     return _instruction("place_and_take_perp_order", data, named, metas)
 
 
