@@ -14,6 +14,8 @@ from gridkeeper_core.events import (
     FeedLost,
     GridFaulted,
     GridPaused,
+    GridResumed,
+    GridStopping,
     HeldBack,
     Liquidated,
     OrderRefused,
@@ -63,6 +65,20 @@ def test_a_message_goes_out_on_every_channel(story: Story) -> None:
     [
         ("grid:sol", opened(), "info", "sol", "Grid sol trades from now on, at 105."),
         ("grid:sol", GridFaulted(at_cause="x@1", detail="bad"), "critical", "sol", "x@1: bad"),
+        (
+            "grid:sol",
+            GridStopping(close=True, author="gridkeeper", reason="stop-low at 95 reached by 94.5", code="STOP_LOW"),
+            "warning",
+            "sol",
+            "Grid sol ends by itself: stop-low at 95 reached by 94.5. Its position is to be closed.",
+        ),
+        (
+            "grid:sol",
+            GridResumed(code="STALE_PRICE", author="gridkeeper", reason="fresh"),
+            "info",
+            "fleet",
+            "Grid sol: the pause for STALE_PRICE is over.",  # it may be paused for another reason still
+        ),
         (
             "grid:sol",
             RiskTripped(tier="red", limit="drawdown_e4", value=1500, allowed=1500),

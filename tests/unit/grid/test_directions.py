@@ -217,3 +217,12 @@ def test_a_waiting_grid_does_not_open_while_its_account_is_halted() -> None:
     assert (story.grid.status, sorted(story.grid.pauses)) == ("armed", ["ACCOUNT_HALTED", "WAITING_TRIGGER"])
     story.command(ResumeAccount(), "account:main")
     assert (story.grid.status, story.grid.pauses, len(story.resting())) == ("open", {}, 10)
+
+
+def test_funding_of_an_adopted_position_is_the_grids_before_its_first_fill() -> None:
+    story = with_position(104, 103, 102, direction="long", adopt=True)
+    assert story.grid.position_e9 == 3 * E9
+
+    facts = [fact for fact in story.facts(e.BooksOpened) if isinstance(fact, e.BooksOpened)]
+    assert [fact.adopted_from for fact in facts] == ["", "main"]
+    assert story.lab.ledger.state.owners == {("main", 0): "tale"}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from msgspec.structs import replace
 
 from gridkeeper_core import events as e
 from gridkeeper_core.errors import GridkeeperError
@@ -104,3 +107,18 @@ def test_stops_stay_on_the_venue_while_a_grid_with_a_position_is_in_shadow() -> 
 
     assert [order.unwanted for order in story.grid.orders.values() if order.kind == "stop-low"] == [""]
     assert not [order for order in story.grid.orders.values() if not order.shadow and order.kind != "stop-low"]
+
+
+def test_a_stop_that_is_moved_in_shadow_stays_where_it_is_until_the_grid_is_live() -> None:
+    settings: dict[str, Any] = {"stop_low_e6": 95 * E6, "live_orders": 27, "reserve": 5}
+    story = Story(**settings).opened_at(105.2).price(103.9).command(FlagGrid(flag="shadow"))
+
+    moved = replace(story.config, stop_low_e6=94 * E6)
+    story.command(EditGrid(config=moved, source="")).price(103.8)
+    assert triggers(story) == [95.0]
+    story.command(FlagGrid(flag="live")).price(103.8)
+    assert triggers(story) == [94.0]
+
+
+def triggers(story: Story) -> list[float]:
+    return [o.trigger_e6 / E6 for o in story.lab.venue.read("main", "main").orders if o.trigger_e6]

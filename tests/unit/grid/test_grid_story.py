@@ -251,3 +251,13 @@ def test_a_grid_that_cannot_be_carried_is_rejected_with_its_reason(changes: dict
 
     assert [f.code for f in story.facts(e.GridRejected) if isinstance(f, e.GridRejected)] == [code]
     assert story.resting() == []
+
+
+def test_a_pause_that_kept_the_orders_can_still_take_them_away() -> None:
+    story = Story().opened_at(105.2).command(PauseGrid(keep_orders=True))
+    assert len(story.resting()) == 10
+
+    story.command(PauseGrid())
+    assert (story.resting(), story.grid.pauses) == ([], {"PAUSED": False})
+    story.command(PauseGrid(keep_orders=True))
+    assert story.grid.pauses == {"PAUSED": False}

@@ -10,7 +10,7 @@ from gridkeeper_core import events as e
 from gridkeeper_core.grid.reasons import words_of
 from gridkeeper_core.grid.state import ORACLE_DIVERGES, ORACLE_UNCERTAIN, PUMP, RISK
 from gridkeeper_core.prices.price import Price
-from gridkeeper_core.units import E6
+from gridkeeper_core.units import E6, NS_PER_S
 from support.story import MARKET, Story
 
 
@@ -119,3 +119,28 @@ def test_a_market_far_from_its_oracle_keeps_new_orders_back() -> None:
 def test_every_pause_of_these_rules_says_in_words_how_it_ends(code: str) -> None:
     words = words_of(code)
     assert "goes on by itself" in words or "gridkeeper grid resume" in words
+
+
+def test_a_jump_over_the_time_without_a_price_is_a_sharp_move_too() -> None:
+    story = watched()
+    story.lab.row(plain_price(story, 5, 105))
+    story.lab.row(plain_price(story, 40, 110))
+
+    # The price was stale for ten seconds; the one that ends this is 4.5627 % above 105.20, the last one noted.
+    assert [p.move_e6 for p in pumps(story)] == [45_627]
+    assert list(story.grid.pauses) == ["PUMP"]
+
+
+def test_what_the_price_did_during_the_wait_is_no_move_within_a_minute() -> None:
+    story = watched().price(106.3, after_s=20).price(106.9, after_s=20)
+    assert len(pumps(story)) == 1
+
+    story.price(108.5, after_s=100).price(110, after_s=199).price(110, after_s=1)
+    assert (len(pumps(story)), story.grid.pauses) == (1, {})
+
+
+def plain_price(story: Story, after_s: int, price: int) -> Price:
+    """One that is good for `price_age_max` and no longer."""
+    story.seq += 1
+    story.now_ns += after_s * NS_PER_S
+    return Price(market="SOL-PERP", source="story", source_seq=story.seq, ts_ns=story.now_ns, oracle_e6=price * E6)

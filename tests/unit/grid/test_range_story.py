@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gridkeeper_core import events as e
+from gridkeeper_core.inputs import PauseGrid, ResumeGrid
 from gridkeeper_core.units import E6, E9, NS_PER_S
 from support.story import Story
 
@@ -105,3 +106,35 @@ def test_a_recentered_grid_turns_around_its_new_middle() -> None:
     assert story.grid.turns > before
     assert story.prices_of("buy")
     assert story.prices_of("sell")
+
+
+def test_a_range_that_is_left_during_a_pause_is_reduced_for_when_the_pause_is_over() -> None:
+    story = Story(range_below="reduce", reduce_share_e4=4_000).opened_at(105.2).price(100.5)
+    story.command(PauseGrid(keep_orders=True)).price(99.9)
+    assert len(story.facts(e.RangeLeft)) == 1
+    assert story.facts(e.ReducingStarted) == []
+
+    story.command(ResumeGrid()).prices(99.8, 99.7)
+    assert [f.target_e9 for f in story.facts(e.ReducingStarted) if isinstance(f, e.ReducingStarted)] == [3 * E9]
+    assert story.grid.position_e9 == 3 * E9
+
+
+def test_what_reduces_takes_no_worse_price_than_the_slippage_allows() -> None:
+    story = Story(range_below="reduce", slippage_e4=10).opened_at(105.2).price(99.9)
+
+    flattens = [want for fact in wanted(story) for want in fact.wanted if want.kind == "flatten"]
+    assert [want.price_e6 for want in flattens] == [99_810_000]  # 99.8001, on the tick above
+
+
+def test_a_long_grid_that_is_reduced_leaves_its_cells_no_more_than_stays() -> None:
+    story = Story(direction="long", range_below="reduce").opened_at(105.2).price(105.19).price(99.9)
+
+    # All ten are held and five are to go: together with five sells that is the whole position, and never more.
+    fact = next(fact for fact in wanted(story) if any(want.kind == "flatten" for want in fact.wanted))
+    assert [want.size_e9 for want in fact.wanted] == [5 * E9]
+    assert sorted(gone.intent_id for gone in fact.unwanted) == [f"tale/sell/{cell}/0" for cell in range(5, 10)]
+    assert {gone.why for gone in fact.unwanted} == {"risk"}
+
+
+def wanted(story: Story) -> list[e.OrdersWanted]:
+    return [fact for fact in story.facts(e.OrdersWanted) if isinstance(fact, e.OrdersWanted)]

@@ -132,3 +132,11 @@ def test_without_a_price_nothing_but_that_can_be_said() -> None:
 def test_every_code_has_words() -> None:
     assert all(words.endswith(".") for words in (*WORDS.values(), *ENDINGS.values()))
     assert "SOMETHING" in words_of("SOMETHING")
+
+
+def test_what_is_not_wanted_because_the_position_is_reduced_says_so() -> None:
+    # 10.00 may be lost; four bought from 104 to 101 are worth 8.80 less at 100.3: orange.
+    story = Story(risk_enabled=True, capital_e6=100 * E6, max_drawdown_e4=1_000).opened_at(105.2).price(100.3)
+
+    reason = told(story)[0]
+    assert (reason.side, reason.code, reason.detail) == ("buy", "REDUCING", "the position is 4")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gridkeeper_core import events as e
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.grid.machine import StrategyMachine
-from gridkeeper_core.inputs import EventSeen, ResumeGrid
+from gridkeeper_core.inputs import EditGrid, EventSeen, ResumeGrid
 from gridkeeper_core.record import Recorded
 from gridkeeper_core.units import E6, E9, NS_PER_S
+from gridkeeper_core.venue.state import FillRules
 from support.story import Story
 
 HOUR_S = 3600
@@ -218,3 +220,50 @@ def test_a_restart_remembers_tier_peak_and_cool_down() -> None:
 
     assert again.grid("tale") == story.grid
     assert again.grid("tale").memory.cool_until_ns > story.now_ns
+
+
+def test_a_day_with_a_calm_in_between_is_still_one_day() -> None:
+    # 8.00 may be lost in a day, 10.00 from the peak: yellow at 5.00, over below 4.00.
+    story = guarded(daily_loss_e4=800).price(101.2).price(103.1)
+    assert [fact.author for fact in story.facts(e.RiskReset) if isinstance(fact, e.RiskReset)] == ["gridkeeper"]
+
+    story.price(105.1)  # one is sold: a decision after the calm
+
+    assert len(story.facts(e.DayBegan)) == 1
+    assert story.grid.memory.day_base_e6 == 0
+
+
+def test_in_orange_a_stop_that_was_moved_rests_again_on_the_venue() -> None:
+    settings: dict[str, Any] = {"stop_low_e6": 95 * E6, "live_orders": 27, "reserve": 5}
+    story = guarded(**settings).price(100.3)
+    assert trips(story)[-1] == ("orange", "max_drawdown_e6")
+
+    moved = replace(story.config, stop_low_e6=94 * E6)
+    story.command(EditGrid(config=moved, source="")).price(100.3)
+
+    orders = story.lab.venue.read("main", "main").orders
+    assert [order.trigger_e6 for order in orders if order.trigger_e6] == [94 * E6]
+
+
+def test_flattening_during_the_entry_leaves_the_cells_to_the_entry_and_their_turns_to_the_books() -> None:
+    story = Story(
+        fills=FillRules(model="queue"),
+        direction="long",
+        risk_enabled=True,
+        capital_e6=100 * E6,
+        max_drawdown_e4=500,
+        cool_down_ns=0,
+        on_red="flatten",
+        entry_timeout_ns=HOUR_S * NS_PER_S,
+    ).opened_at(105.2)
+    story.price(105.19, size=4).price(103, size=0).price(103, size=10)
+    assert (list(story.grid.pauses), story.grid.position_e9) == (["ENTRY", "RISK"], 0)
+    assert story.facts(e.GridEdited) == []
+
+    # The person goes on, five are bought after all, and the cell above sells at 106.
+    story.command(ResumeGrid()).price(102.9, size=20).price(102.9, size=20)
+    assert (story.grid.pauses, story.grid.position_e9) == ({}, 5 * E9)
+    story.price(106.5, size=1)
+    books = story.lab.ledger.state.grids["tale"].sums
+    assert (books.other_base_e9, sorted(books.cells)) == (0, list(range(10)))
+    assert books.grid_quote_e6 > 0

@@ -5,12 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gridkeeper_core import events as e
 from gridkeeper_core.errors import GridkeeperError
 from gridkeeper_core.grid.parse import parse_grid
 from gridkeeper_core.grid.settings import EXAMPLE
-from gridkeeper_core.inputs import EventSeen, HaltAccount, PauseGrid, PriceTick, ProposeGrid, ResumeGrid, StopGrid
+from gridkeeper_core.inputs import (
+    EditGrid,
+    EventSeen,
+    HaltAccount,
+    PauseGrid,
+    PriceTick,
+    ProposeGrid,
+    ResumeGrid,
+    StopGrid,
+)
 from gridkeeper_core.prices.price import Price
 from gridkeeper_core.record import GENESIS, Recorded
 from gridkeeper_core.units import E6, E9
@@ -32,20 +42,23 @@ def endings(story: Story) -> list[str]:
     return [fact.code for fact in story.facts(e.GridStopping) if isinstance(fact, e.GridStopping)]
 
 
-def test_a_stop_is_placed_once_there_is_a_position_it_would_close_and_stays() -> None:
+def test_a_stop_is_there_while_there_is_a_position_it_would_close() -> None:
     story = Story(**STOPS).opened_at(105.2)
     assert sleeping(story) == []
 
     story.price(103.9)
     assert sleeping(story) == [("sell", 95.0)]
-    story.price(106.5)  # short by one now: the other stop comes, the first one stays
-    assert sleeping(story) == [("buy", 115.0), ("sell", 95.0)]
+    story.price(106.5)  # short by one now: the other stop comes; the first one went when the position was flat
+    assert sleeping(story) == [("buy", 115.0)]
     wants = [want for fact in story.facts(e.OrdersWanted) if isinstance(fact, e.OrdersWanted) for want in fact.wanted]
     stops = [want for want in wants if want.trigger_e6]
     assert [(want.kind, want.trigger_above) for want in stops] == [("stop-low", False), ("stop-high", True)]
     assert {(want.order_type, want.size_e9, want.reduce_only, want.lasts_ns) for want in stops} == {
         ("trigger_market", WHOLE_POSITION_E9, True, 0)
     }
+
+    story.prices(103.9, 103.9)  # long again, by way of flat
+    assert sleeping(story) == [("sell", 95.0)]
 
 
 def test_pause_and_halt_keep_the_stops() -> None:
@@ -57,6 +70,8 @@ def test_pause_and_halt_keep_the_stops() -> None:
     assert len(story.resting()) == 11
     story.command(HaltAccount(), "account:main")
     assert (sleeping(story), len(story.resting())) == ([("sell", 95.0)], 1)
+    gone = [order for fact in story.facts(e.OrdersWanted) for order in fact.unwanted]  # type: ignore[attr-defined]
+    assert [order for order in gone if "/stop-" in order.intent_id] == []  # nor was it taken away for a moment
 
 
 def test_a_stop_that_fired_on_the_venue_cancels_all_orders_first_and_ends_the_grid() -> None:
@@ -107,7 +122,7 @@ def test_take_profit_at_a_price_closes_a_long_grid() -> None:
     story = Story(direction="long", take_profit_e6=112 * E6, live_orders=27, reserve=5).opened_at(105.2).price(105.19)
     assert sleeping(story) == [("sell", 112.0)]
 
-    story.price(109.5).price(112)
+    story.price(109.5).price(112.01)
     assert (endings(story), story.grid.status, story.grid.position_e9) == (["TAKE_PROFIT"], "stopping", -E9)
     story.prices(112, 112, 112)  # the last sell filled in the same row, after the target: it is bought back
     assert (story.grid.status, story.grid.position_e9, story.resting()) == ("stopped", 0, [])
@@ -217,3 +232,20 @@ def test_a_closing_order_whose_cap_is_too_near_by_now_is_placed_anew_every_two_s
     # At 104.10 the bid is 103.05, and it is done.
     story.price(104.1)
     assert (story.grid.status, story.grid.position_e9) == ("stopped", 0)
+
+
+def test_an_edit_to_a_stop_that_the_price_has_passed_is_refused() -> None:
+    story = Story(**STOPS).opened_at(105.2).price(103.9).price(97)
+
+    with pytest.raises(GridkeeperError) as refusal:
+        story.command(EditGrid(config=replace(story.config, stop_low_e6=98 * E6), source=""))
+
+    assert (refusal.value.code, refusal.value.field) == ("STOP_PASSED", "stops.low")
+    assert (story.grid.status, sleeping(story)) == ("open", [("sell", 95.0)])
+
+
+def test_a_position_that_came_during_a_pause_that_kept_orders_has_its_stop() -> None:
+    story = Story(**STOPS).opened_at(105.2).command(PauseGrid(keep_orders=True))
+    story.price(103.9).price(103.9)
+    assert story.grid.position_e9 == E9
+    assert sleeping(story) == [("sell", 95.0)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gridkeeper_core import events as e
@@ -157,3 +159,27 @@ def test_levels_by_hand_cannot_follow_and_the_refusal_says_what_can(settings: st
         parse_grid(by_hand + settings)
     assert refusal.value.code == "CANNOT_FOLLOW"
     assert "spacing" in refusal.value.do
+
+
+QUOTE = {"size_base_e9": None, "size_quote_e6": 100 * E6}
+SHORT = {"direction": "short", **QUOTE, "trail_up_limit_e6": 120 * E6}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"trail_down_limit_e6": 90 * E6}, (105.21, 99, 98.5, 97.5)),
+        ({}, (105.21, 111.5, 112.5)),
+        ({"fixed_floor": True}, (105.21, 111.5, 112.5)),
+    ],
+)
+def test_a_short_grid_of_equal_quote_buys_back_what_it_sold_and_no_more(
+    changes: dict[str, Any], path: tuple[float, ...]
+) -> None:
+    story = Story(**{**SHORT, **changes}).opened_at(105.2).prices(*path)
+
+    # Cells that move get another size; what they sold before is what they buy back.
+    assert story.facts(e.LevelsShifted)
+    assert sum(story.grid.sizes_e9) - story.grid.held_e9.total == -story.grid.position_e9
+    story.prices(*range(111, 94, -1))
+    assert story.grid.position_e9 == 0

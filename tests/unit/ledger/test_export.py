@@ -9,7 +9,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from gridkeeper_cli.ledger_export import Export, written
-from gridkeeper_core.events import Fact, FillProven, SolMoved, TransactionLanded
+from gridkeeper_core.events import (
+    Fact,
+    FillProven,
+    FundingPaid,
+    RecordReverted,
+    SolMoved,
+    TransactionLanded,
+    TransactionReverted,
+)
 from gridkeeper_core.ledger.cost_basis import METHODS, Method
 from gridkeeper_core.ledger.export import ExportFold, ExportRow, Survey, WalletFold
 from gridkeeper_core.record import Recorded, encode
@@ -187,3 +195,25 @@ def test_a_fill_whose_record_is_lost_is_marked_preliminary() -> None:
     ]
     table = list(csv.DictReader(io.StringIO(written(made(recorded((HISTORY[0], lost))), "csv", None))))
     assert [row["preliminary"] for row in table] == ["", "yes"]
+
+
+def test_a_record_that_was_taken_back_is_in_no_row_and_seen_again_it_is() -> None:
+    paid = HISTORY[3]
+    assert isinstance(paid, FundingPaid)
+    back = RecordReverted(signature=paid.signature, index=paid.index)
+
+    assert told(rows_of(recorded((HISTORY[0], paid, back)))) == [("opening", 1_000 * E6, 0, 0)]
+    assert told(rows_of(recorded((HISTORY[0], paid, back, paid))))[1:] == [("funding", -3_000, 0, 0)]
+
+
+def test_a_trade_of_no_grid_that_was_taken_back_leaves_the_position_alone() -> None:
+    trade = foreign_fill(1, base_e9=2 * E9, quote_e6=200 * E6)
+    back = RecordReverted(signature=trade.signature, index=trade.index)
+    rows = rows_of(recorded((HISTORY[0], trade, back, filled(2, "buy", 0, price=90))))
+    assert [row.position_e9 for row in rows] == [None, E9]
+
+
+def test_a_transaction_that_left_the_chain_cost_nothing() -> None:
+    landed = TransactionLanded(signature="t", slot=1, fee_lamports=5_000)
+    opening, *rest = (*recorded((HISTORY[0],)), *recorded((landed, TransactionReverted(signature="t")), "tx:main"))
+    assert [row.kind for row in rows_of([opening, *rest])] == ["opening"]

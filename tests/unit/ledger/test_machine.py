@@ -277,12 +277,23 @@ def test_fills_before_the_first_snapshot_are_not_counted_twice(story: Story) -> 
     assert account_view(state_of(story).state, ALIAS).holdings[0].base_e9 == E9
 
 
-def test_a_keeper_fee_is_the_accounts_cost(story: Story) -> None:
+@pytest.mark.parametrize("from_deposit", [False, True])
+def test_a_keeper_fee_is_the_accounts_cost_whichever_part_of_it_pays(story: Story, from_deposit: bool) -> None:
     story.account(snapshot(0, 1000 * E6), filled(1, "buy", 1))
-    story.account(KeeperFeeCharged(order_id=1, quote_e6=-10_000, market_index=0, slot=2, signature="k", index=0))
-    (proof,) = story.account(snapshot(3, 1000 * E6, base_e9=E9, quote_e6=-100 * E6 - 10_000))
+    fee = KeeperFeeCharged(
+        order_id=1, quote_e6=-10_000, market_index=0, slot=2, signature="k", index=0, from_deposit=from_deposit
+    )
+    story.account(fee)
+    deposit_e6, quote_e6 = 1000 * E6, -100 * E6
+    if from_deposit:
+        deposit_e6 -= 10_000
+    else:
+        quote_e6 -= 10_000
+    (proof,) = story.account(snapshot(3, deposit_e6, base_e9=E9, quote_e6=quote_e6))
     assert isinstance(proof, ProofChecked)
     assert proof.residual_e6 == 0
+    view = account_view(state_of(story).state, ALIAS)
+    assert (view.deposit_e6, view.holdings[0].quote_e6) == (deposit_e6, quote_e6)
 
 
 def test_the_lines_of_an_account_add_up_to_its_equity(story: Story) -> None:

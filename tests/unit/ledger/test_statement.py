@@ -70,3 +70,11 @@ def test_the_cells_of_a_stopped_grid_are_still_told(story: Story) -> None:
 def test_a_grid_without_books_is_unknown() -> None:
     with pytest.raises(GridkeeperError, match="GRID_UNKNOWN"):
         StatementFold("none").statement(0, None)
+
+
+def test_a_stopped_grid_still_tells_its_capital_and_its_yearly_rates(story: Story) -> None:
+    before = statement(story)
+    story.command(StopGrid())
+    after = statement(story)
+    assert (after.capital_e6, after.grid_apr_e4) == (1_000 * E6, before.grid_apr_e4)
+    assert after.grid_apr_e4

@@ -26,6 +26,7 @@ from gridkeeper_core.events import (
     GridPaused,
     GridRejected,
     GridResumed,
+    GridStopping,
     GuardCleared,
     GuardTripped,
     Liquidated,
@@ -145,6 +146,8 @@ def _of_grid(grid: str, fact: Fact) -> Notice | None:
             return _edited(grid, fact)
         case GridFlagged():
             return _info(grid, "grid", f"Grid {grid} is {fact.flag} from now on, by {fact.author}: {fact.reason}.")
+        case GridStopping():
+            return _ends(grid, fact)
         case GridFaulted():
             return _critical(
                 grid,
@@ -155,11 +158,8 @@ def _of_grid(grid: str, fact: Fact) -> Notice | None:
             return _risk(grid, fact)
         case RiskReset():
             return _info(grid, "risk", f"Grid {grid}: the risk limits are back to normal.")
-        case RangeLeft():
-            side = "below" if fact.where == "low" else "above"
-            return _warning(grid, "range", f"Grid {grid}: the price {e6_text(fact.price_e6)} is {side} its range.")
-        case RangeReturned():
-            return _info(grid, "range", f"Grid {grid}: the price {e6_text(fact.price_e6)} is back in its range.")
+        case RangeLeft() | RangeReturned():
+            return _range(grid, fact)
         case _:
             return None
 
@@ -168,6 +168,21 @@ def _edited(grid: str, fact: GridEdited | EditRefused) -> Notice:
     if isinstance(fact, EditRefused):
         return _warning(grid, "grid", f"Grid {grid} keeps its settings: {fact.code}, {fact.detail}.")
     return _info(grid, "grid", f"Grid {grid} has new settings, by {fact.author}: {fact.reason}.")
+
+
+def _ends(grid: str, fact: GridStopping) -> Notice | None:
+    if not fact.code:
+        return None  # a person ended it, and hears of it when it is over
+    position = "closed" if fact.close else "kept"
+    return _warning(grid, "ends", f"Grid {grid} ends by itself: {fact.reason}. Its position is to be {position}.")
+
+
+def _range(grid: str, fact: RangeLeft | RangeReturned) -> Notice:
+    price = e6_text(fact.price_e6)
+    if isinstance(fact, RangeReturned):
+        return _info(grid, "range", f"Grid {grid}: the price {price} is back in its range.")
+    side = "below" if fact.where == "low" else "above"
+    return _warning(grid, "range", f"Grid {grid}: the price {price} is {side} its range.")
 
 
 def _paused(grid: str, fact: GridPaused) -> Notice:
@@ -179,7 +194,8 @@ def _paused(grid: str, fact: GridPaused) -> Notice:
 
 
 def _resumed(grid: str, fact: GridResumed) -> Notice:
-    text = f"Grid {grid} trades again; the pause for {fact.code} is over."
+    # It may be paused for other reasons too: whether it trades again the event does not say.
+    text = f"Grid {grid}: the pause for {fact.code} is over."
     if fact.code == _BY_A_PERSON:
         return _info(grid, "grid", text)
     return Notice(target=FLEET, key=f"{RESUMED_GRIDS}:{fact.code}", severity="info", text=text, amounts=((grid, 1),))

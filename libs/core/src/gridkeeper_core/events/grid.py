@@ -28,6 +28,7 @@ class GridOpened(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.o
     `start_position_e9` is what it begins with: nothing, or a position that was there, at the venue's own
     `start_quote_entry_e6` (null: at the start price). A grid that `enters` first buys or sells `entry_e9` (signed; 0:
     it has enough); its levels go live with `EntryDone`. `capital_e6` is what yearly rates and losses are measured by.
+    `adopted_from` is the account whose position it begins with ("": it begins with nothing).
     """
 
     levels_e6: tuple[int, ...]
@@ -40,6 +41,7 @@ class GridOpened(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.o
     entry_e9: int = 0
     enters: bool = False
     capital_e6: int = 0
+    adopted_from: str = ""
 
 
 class GridArmed(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.armed.v1"):
@@ -246,6 +248,8 @@ class LevelsShifted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="gri
     """The grid followed the price by one interval: `level_e6` is its new end, above (up) or below (down).
 
     The cell of the other end moves there with its content and its cost; with `grew` it stays and a new cell is added.
+    `held_e9` is what the cell holds there where that is not what it held (null: it is; nothing in a new one): the
+    content of a short grid's cell is the part that is empty, which stays as large when the cell changes its size.
     """
 
     where: Literal["up", "down"]
@@ -254,6 +258,7 @@ class LevelsShifted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="gri
     size_e9: int
     price_e6: int
     grew: bool = False
+    held_e9: int | None = None
 
 
 class ReducingStarted(Fact, frozen=True, kw_only=True, tag_field="topic", tag="grid.reducing_started.v1"):

@@ -16,6 +16,7 @@ class BooksOpened(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledge
 
     A position that was adopted stands at the venue's own `start_quote_entry_e6`. The cells of a grid that `enters` hold
     nothing until `BooksAllotted`. `capital_e6` is what yearly rates are measured by, 0 where it was not recorded.
+    `adopted_from` is the account whose position it begins with ("": it begins with nothing, or it was not recorded).
     """
 
     market: str
@@ -27,6 +28,7 @@ class BooksOpened(Fact, frozen=True, kw_only=True, tag_field="topic", tag="ledge
     start_quote_entry_e6: int | None = None
     enters: bool = False
     capital_e6: int = 0
+    adopted_from: str = ""
 
 
 class CellLot(msgspec.Struct, frozen=True):

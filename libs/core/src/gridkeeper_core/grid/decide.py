@@ -74,14 +74,16 @@ def _check_price_age(d: Decision, newest: Price) -> None:
 
 def _due(d: Decision, newest: Price, changed: frozenset[int]) -> window.Change:
     entered = entry.check(d, newest) if entry.is_next(d.state) else window.Change()
+    # Whatever else waits, a position has its stop: orders that a pause leaves resting go on filling.
+    guarding = stops.due(d.state, newest, d.now_ns)
     if entry.is_next(d.state):
-        return window.joined(stops.due(d.state, newest, d.now_ns), entered)
+        return window.joined(guarding, entered)
     if not d.state.pauses:
-        plan = window.plan(d.state, reference_e6(d.state, newest), d.now_ns, changed)
-        return window.joined(stops.due(d.state, newest, d.now_ns), plan)
+        return window.joined(guarding, window.plan(d.state, reference_e6(d.state, newest), d.now_ns, changed))
     if all(d.state.pauses.values()):
-        return window.Change()
-    return window.everything_unwanted(d.state, "pause", stays=(*stops.CODES, rules.FLATTEN))
+        return guarding
+    gone = window.everything_unwanted(d.state, "pause", stays=(*stops.CODES, rules.FLATTEN))
+    return window.joined(guarding, gone)
 
 
 def _want(d: Decision, change: window.Change, newest: Price) -> None:

@@ -9,10 +9,13 @@ from gridkeeper_core.prices.price import Price
 
 
 class Decision:
-    """Collects the facts of one decision and folds each at once, so that the next rule sees its effect."""
+    """Collects the facts of one decision and folds each at once, so that the next rule sees its effect.
+
+    `before` is the grid as the decision found it.
+    """
 
     def __init__(self, state: GridState, newest: Price | None, now_ns: int) -> None:
-        self.state = state
+        self.state = self.before = state
         self.newest = newest
         self.now_ns = now_ns
         self.facts: list[GridFact] = []
@@ -30,8 +33,9 @@ class Decision:
             self._fold(e.PriceSeen(price=newest, passed_over=passed_over))
 
     def pause(self, code: str, author: str, reason: str, *, keep_orders: bool) -> None:
-        """Stop wanting orders for a reason; the same reason twice changes nothing."""
-        if code not in self.state.pauses:
+        """Stop wanting orders for a reason; the same reason twice changes nothing, but orders that stayed may go."""
+        stayed = self.state.pauses.get(code)
+        if stayed is None or (stayed and not keep_orders):
             self.add(e.GridPaused(code=code, author=author, reason=reason, keep_orders=keep_orders))
 
     def _fold(self, fact: GridFact) -> None:

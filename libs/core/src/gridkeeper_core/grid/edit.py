@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gridkeeper_core import events as e
 from gridkeeper_core.errors import GridkeeperError
-from gridkeeper_core.grid import relay, rules
+from gridkeeper_core.grid import relay, rules, stops
 from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.grid.decision import Decision
 from gridkeeper_core.grid.relaying import Laid
@@ -20,8 +20,8 @@ def edit(
     """Put new settings in force, or ask the account first where they need more order slots than the grid has.
 
     Equal settings change nothing. What a person accepted against the preview is recorded. Raises GridkeeperError
-    EDIT_NOT_ALLOWED, GRID_STATE, NO_PRICE, EDIT_LOSES_CONTENT, and all of what building levels and sizes raises; then
-    nothing has changed.
+    EDIT_NOT_ALLOWED, GRID_STATE, NO_PRICE, STOP_PASSED, EDIT_LOSES_CONTENT, and all of what building levels and sizes
+    raises; then nothing has changed.
     """
     state = d.state
     if state.pending is not None:
@@ -44,6 +44,7 @@ def laid_anew(d: Decision, config: GridConfig) -> Laid:
     _check_fixed(d.state, config)
     if d.newest is None:
         raise GridkeeperError("NO_PRICE", field="grid.market", value=config.market)
+    stops.check_edit(d.state, config, d.newest.oracle_e6)
     return relay.laid_for(d.state, config, d.newest.oracle_e6, d.state.memory.size_share_e4)
 
 

@@ -13,7 +13,7 @@ from gridkeeper_core.grid import evolve_rules, memory
 from gridkeeper_core.grid.budget import spent
 from gridkeeper_core.grid.cells import cells_of
 from gridkeeper_core.grid.levels import capital_e6
-from gridkeeper_core.grid.state import ENTRY, FAULT, NO_CELL, WAITING_TRIGGER, GridState, LiveOrder, Retry
+from gridkeeper_core.grid.state import ENTRY, FAULT, NO_CELL, RISK, WAITING_TRIGGER, GridState, LiveOrder, Retry
 
 GridFact = (
     e.GridProposed
@@ -65,13 +65,14 @@ def evolve(state: GridState, fact: GridFact, ts_ns: int) -> GridState:
         case e.PositionReduced():
             return _position_reduced(state, fact)
         case e.RangeLeft():
-            return replace(state, range_left=fact.where)
+            return replace(state, range_left=fact.where, memory=replace(state.memory, left_paused=bool(state.pauses)))
         case e.RangeReturned():
-            return replace(state, range_left="")
+            return replace(state, range_left="", memory=replace(state.memory, left_paused=False))
         case e.RiskTripped():
             return replace(state, memory=memory.tripped(state.memory, fact, state.config.cool_down_ns, ts_ns))
         case e.RiskReset():
-            return replace(state, risk_base_e6=fact.base_e6, memory=memory.reset(state.memory))
+            after = memory.reset if RISK in state.pauses else memory.calmed
+            return replace(state, risk_base_e6=fact.base_e6, memory=after(state.memory))
         case e.GridPaused():
             told = {**state.told, fact.code: f"{fact.author}: {fact.reason}"}
             return replace(state, pauses={**state.pauses, fact.code: fact.keep_orders}, told=told)

@@ -64,7 +64,8 @@ def _remembered(
     memory = state.memory
     match fact:
         case e.ReducingStarted():
-            return replace(memory, reduce_to_e9=fact.target_e9)
+            is_done = fact.why == "range"
+            return replace(memory, reduce_to_e9=fact.target_e9, left_paused=memory.left_paused and not is_done)
         case e.ReducingDone():
             return replace(memory, reduce_to_e9=None)
         case e.DayBegan():
@@ -90,7 +91,7 @@ def _edited(state: GridState, fact: e.GridEdited, ts_ns: int) -> GridState:
         state.memory,
         relaid_ns=ts_ns,
         compounded_e6=fact.compounded_e6,
-        unplaced_e9=0 if fact.why == "restart" else state.memory.unplaced_e9,
+        unplaced_e9=_unplaced_e9(state, fact) if fact.why == "restart" else state.memory.unplaced_e9,
     )
     known = set(names.all(len(fact.sizes_e9)))
     edited = replace(
@@ -113,6 +114,14 @@ def _edited(state: GridState, fact: e.GridEdited, ts_ns: int) -> GridState:
     return replace(edited, capital_e6=capital_e6(fact.config, fact.levels_e6, fact.sizes_e9, state.price.oracle_e6))
 
 
+def _unplaced_e9(state: GridState, fact: e.GridEdited) -> int:
+    """What was traded outside of cells and no cell could take over: a long grid's cells cannot hold a short."""
+    if state.config.direction == "neutral":
+        return 0
+    grown_e9 = sum(fact.sizes_e9) - sum(state.sizes_e9) if state.config.direction == "short" else 0
+    return state.memory.unplaced_e9 - (sum(fact.held_e9) - state.held_e9.total - grown_e9)
+
+
 def _shifted(state: GridState, fact: e.LevelsShifted) -> GridState:
     count = len(state.sizes_e9)
     numbers, sizes, held, cycles = (
@@ -130,6 +139,8 @@ def _shifted(state: GridState, fact: e.LevelsShifted) -> GridState:
         sizes.pop(old)
         numbers.pop(old)
         levels.pop(0 if is_up else -1)
+    before = content
+    content = content if fact.held_e9 is None else fact.held_e9
     at = len(numbers) if is_up else 0
     numbers.insert(at, fact.cell)
     sizes.insert(at, fact.size_e9)
@@ -142,6 +153,7 @@ def _shifted(state: GridState, fact: e.LevelsShifted) -> GridState:
         state,
         levels_e6=tuple(levels),
         cells=cells_of(sizes, held, cycles),
+        start_held_e9=state.start_held_e9 + content - before,
         names=Names(
             numbers=tuple(numbers),
             places={number: place for place, number in enumerate(numbers)},

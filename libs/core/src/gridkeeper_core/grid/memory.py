@@ -38,7 +38,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     `notes` are the prices in force during the last minute, oldest first; `variance_e12` is that of a minute's move
     (share of the price, 1e-6, squared). `reduce_to_e9` is set while the position is being reduced. `unplaced_e9` was
     traded outside of cells since their content was last built from the position. `sold_e6` is what sells brought above
-    the lower level of their cells, fees of all fills off.
+    the lower level of their cells, fees of all fills off. `left_paused`: the price left the range during a pause, so
+    what the range's policy does at that moment is still to be done.
     """
 
     tier: Literal["", "yellow", "orange", "red"] = ""
@@ -53,6 +54,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     variance_e12: int = 0
     pump_until_ns: int = 0
     reduce_to_e9: int | None = None
+    left_paused: bool = False
     unplaced_e9: int = 0
     sold_e6: int = 0
     compounded_e6: int = 0
@@ -137,6 +139,11 @@ def tripped(memory: Memory, fact: e.RiskTripped, cool_down_ns: int, ts_ns: int) 
     return replace(memory, tier="red", cool_until_ns=ts_ns + cool_down_ns)
 
 
+def calmed(memory: Memory) -> Memory:
+    """After the drawdown became small again by itself: the day's loss, failures and bursts count on."""
+    return replace(memory, tier="", cool_until_ns=0)
+
+
 def reset(memory: Memory) -> Memory:
-    """After the limits were found, or declared, to be in order."""
+    """After a person declared all limits to be in order."""
     return replace(memory, tier="", cool_until_ns=0, failures=0, burst=0, day=-1)

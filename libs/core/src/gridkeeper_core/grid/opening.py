@@ -72,6 +72,7 @@ def opening(config: GridConfig, granted: e.GridArmed, price_e6: int) -> e.GridOp
         entry_e9=_entry_e9(config, sizes_e9, held_e9, start_e9),
         enters=config.direction != "neutral",
         capital_e6=levels.capital_e6(config, levels_e6, sizes_e9, price_e6),
+        adopted_from=config.account if start_e9 else "",
     )
 
 

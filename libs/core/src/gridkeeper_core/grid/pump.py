@@ -19,17 +19,18 @@ def check(d: Decision, newest: Price) -> None:
     It looks at prices that are a third of the allowed move from the last one it noted, and notes each of them as a
     fact: so its decision follows from the log alone, and a move is seen at most a third late.
     """
-    notes = d.state.memory.notes
+    # Another rule may have recorded this very price already, and so noted it: that is no reason not to look at it.
+    memory, price_e6 = d.before.memory, newest.oracle_e6
+    notes = memory.notes
     allowed_e4 = move_allowed_e4(d.state.config)
-    if not notes or PUMP in d.state.pauses or allowed_e4 is None:
-        return
-    price_e6 = newest.oracle_e6
+    if not notes or PUMP in d.before.pauses or allowed_e4 is None:
+        return  # during its own pause no price is noted: one after it has nothing to be compared with
     if not is_noted(notes[-1], price_e6, allowed_e4):
         return
     prices = [note.price_e6 for note in in_force(notes, newest.ts_ns)]
     from_e6 = max(prices, key=lambda p: abs(price_e6 - p))
     move_e6 = abs(price_e6 - from_e6) * E6 // from_e6
-    sigma_e6 = d.state.memory.sigma_e6
+    sigma_e6 = memory.sigma_e6
     allowed_e6 = max(allowed_e4 * E6 // E4, SIGMAS * sigma_e6)
     if move_e6 <= allowed_e6:
         d.see()

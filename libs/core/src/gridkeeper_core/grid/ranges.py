@@ -32,7 +32,7 @@ def check(d: Decision, price_e6: int) -> None:
             trailing.check(d, price_e6)
         case "recenter":
             _recenter(d, price_e6)
-        case "reduce" if has_left:
+        case "reduce" if has_left or d.state.memory.left_paused:
             _reduce(d)
         case "close":
             where = "below" if d.state.range_left == "low" else "above"

@@ -176,6 +176,10 @@ class _Look:
             return grid_reasons(state)[0], 0, ", ".join(sorted(state.pauses))
         if self._at_e6 is None or state.spec is None:
             return "NO_PRICE", 0, ""
+        if state.memory.tier == "orange" or (
+            state.memory.reduce_to_e9 is not None and state.config.direction != "neutral"
+        ):
+            return "REDUCING", 0, f"the position is {e9_text(state.position_e9)}"
         if size_e9 < state.spec.minimum_e9:
             return "MIN_SIZE", 0, f"{e9_text(size_e9)} of at least {e9_text(state.spec.minimum_e9)}"
         if price_e6 >= self._at_e6 if side == "buy" else price_e6 <= self._at_e6:

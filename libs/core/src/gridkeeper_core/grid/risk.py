@@ -81,10 +81,12 @@ def is_reduce_only(state: GridState) -> bool:
     return state.memory.tier == "orange"
 
 
-def only_reducing(state: GridState, change: Change) -> Change:
-    """A change without orders that add to the position, and with those that rest on their way out."""
+def only_reducing(state: GridState, change: Change, left_e9: int) -> Change:
+    """A change without orders that add to the position, and with those that rest on their way out.
+
+    Those that stay take no more than `left_e9` from it.
+    """
     side = "sell" if state.position_e9 > 0 else "buy"
-    left_e9 = abs(state.position_e9)
     leaving = {gone.intent_id for gone in change.unwanted}
     resting = [o for o in state.orders.values() if o.kind in ("buy", "sell") and not o.unwanted]
     unwanted, wanted = list(change.unwanted), []
@@ -96,7 +98,9 @@ def only_reducing(state: GridState, change: Change) -> Change:
         else:
             left_e9 -= order.left_e9
     for want in change.wanted:
-        if want.side == side and want.size_e9 <= left_e9:
+        if want.kind not in ("buy", "sell"):
+            wanted.append(want)  # a stop, which only reduces by itself
+        elif want.side == side and want.size_e9 <= left_e9:
             wanted.append(replace(want, reduce_only=True))
             left_e9 -= want.size_e9
     return replace(change, unwanted=tuple(unwanted), wanted=tuple(wanted))

@@ -30,6 +30,7 @@ def check(d: Decision, newest: Price) -> None:
         return
     at_e6 = reference_e6(d.state, newest)
     risk.check(d, at_e6)
+    reducing.finish(d, newest)
     if ENTRY not in d.state.pauses:
         compound.check(d, at_e6)
 
@@ -37,9 +38,11 @@ def check(d: Decision, newest: Price) -> None:
 def limited(d: Decision, change: window.Change, newest: Price, *, is_fresh: bool) -> window.Change:
     """What is left of a change under these rules, and what they add: orders that reduce, strays that have to go."""
     if risk.is_reduce_only(d.state) and not d.state.pauses:
-        change = risk.only_reducing(d.state, change)
+        change = risk.only_reducing(d.state, change, abs(d.state.position_e9))
+    if reducing.keeps_its_side(d.state):
+        change = risk.only_reducing(d.state, change, reducing.stays_e9(d.state))
     if is_fresh:
-        reduced = reducing.check(d, reference_e6(d.state, newest))
+        reduced = reducing.check(d, newest)
         change = change if reduced.is_empty else window.joined(change, reduced)
     if not any(map(_leaves_strays, d.facts)):
         return change

@@ -11,7 +11,7 @@ from gridkeeper_core.grid.config import GridConfig
 from gridkeeper_core.grid.decision import Decision
 from gridkeeper_core.grid.evolve import find
 from gridkeeper_core.grid.pnl import total_pnl_e6
-from gridkeeper_core.grid.state import NO_CELL, GridState
+from gridkeeper_core.grid.state import NO_CELL, GridState, LiveOrder
 from gridkeeper_core.grid.triggers import reference_e6
 from gridkeeper_core.names import intent_id
 from gridkeeper_core.prices.price import Price
@@ -56,15 +56,13 @@ def stops_of(config: GridConfig, start_price_e6: int) -> list[Stop]:
 
 def check_open(config: GridConfig, price_e6: int) -> None:
     """Raises GridkeeperError STOP_PASSED when the grid would end as soon as it opened."""
-    for stop in stops_of(config, price_e6):
-        if stop.is_reached(price_e6):
-            where = "below" if stop.above else "above"
-            raise GridkeeperError(
-                "STOP_PASSED",
-                field=f"stops.{stop.kind.removeprefix('stop-').replace('-', '_')}",
-                value=e6_text(stop.trigger_e6),
-                expected=f"the price ({e6_text(price_e6)}) {where} it",
-            )
+    _check_ahead(stops_of(config, price_e6), price_e6)
+
+
+def check_edit(state: GridState, config: GridConfig, price_e6: int) -> None:
+    """Raises GridkeeperError STOP_PASSED when a stop that the settings move would end the grid at once."""
+    before = stops_of(state.config, state.start_price_e6)
+    _check_ahead([stop for stop in stops_of(config, state.start_price_e6) if stop not in before], price_e6)
 
 
 def check(d: Decision, newest: Price) -> None:
@@ -96,7 +94,10 @@ def due(state: GridState, newest: Price, now_ns: int) -> window.Change:
     unwanted = tuple(
         e.UnwantedOrder(intent_id=order.intent_id, why="edit")
         for order in state.orders.values()
-        if order.kind in CODES and not order.unwanted and _is_changed(order.trigger_e6, stops.get(order.kind))
+        if order.kind in CODES
+        and not order.unwanted
+        and _is_changed(order.trigger_e6, stops.get(order.kind))
+        and _is_within_reach(state, order)
     )
     at_e6 = reference_e6(state, newest)
     wanted = tuple(
@@ -129,6 +130,23 @@ def _profit_wanted_e6(state: GridState) -> int | None:
 
 def _end(d: Decision, code: str, reason: str) -> None:
     d.add(e.GridStopping(close=True, author="gridkeeper", reason=reason, code=code))
+
+
+def _check_ahead(stops: list[Stop], price_e6: int) -> None:
+    for stop in stops:
+        if stop.is_reached(price_e6):
+            where = "below" if stop.above else "above"
+            raise GridkeeperError(
+                "STOP_PASSED",
+                field=f"stops.{stop.kind.removeprefix('stop-').replace('-', '_')}",
+                value=e6_text(stop.trigger_e6),
+                expected=f"the price ({e6_text(price_e6)}) {where} it",
+            )
+
+
+def _is_within_reach(state: GridState, order: LiveOrder) -> bool:
+    """A shadow grid could only take a stop away that guards its position, and not put another in its place."""
+    return order.shadow or state.memory.flag != "shadow"
 
 
 def _is_changed(trigger_e6: int, stop: Stop | None) -> bool:

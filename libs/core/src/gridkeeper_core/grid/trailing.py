@@ -72,6 +72,32 @@ def _shift(d: Decision, where: Literal["up", "down"], level_e6: int, price_e6: i
         number = state.names.next_unused(len(state.sizes_e9))
     else:
         has_order = any(order.cell == number for order in state.orders.values())
-        size_e9 = max(size_e9, state.sizes_e9[place] if has_order else state.held_e9[place])
-    d.add(e.LevelsShifted(where=where, level_e6=level_e6, cell=number, size_e9=size_e9, price_e6=price_e6, grew=grows))
+        size_e9 = max(size_e9, state.sizes_e9[place] if has_order else _content_e9(state, place))
+    d.add(
+        e.LevelsShifted(
+            where=where,
+            level_e6=level_e6,
+            cell=number,
+            size_e9=size_e9,
+            price_e6=price_e6,
+            grew=grows,
+            held_e9=_held_there_e9(state, None if grows else place, size_e9),
+        )
+    )
     return True
+
+
+def _content_e9(state: GridState, place: int) -> int:
+    """What a cell has to take along: what it holds, or in a short grid what it sold."""
+    held_e9 = state.held_e9[place]
+    return state.sizes_e9[place] - held_e9 if state.config.direction == "short" else held_e9
+
+
+def _held_there_e9(state: GridState, place: int | None, size_e9: int) -> int | None:
+    """What a cell of a short grid holds once it has another size (`place` None: a new cell); None: what it held."""
+    if state.config.direction != "short":
+        return None
+    if place is None:
+        return size_e9  # nothing of it was sold yet
+    held_e9 = size_e9 - _content_e9(state, place)
+    return held_e9 if held_e9 != state.held_e9[place] else None

@@ -20,9 +20,11 @@ from gridkeeper_core.events import (
     OrderFilled,
     PositionState,
     Posted,
+    RecordReverted,
     SolMoved,
     TransactionFailed,
     TransactionLanded,
+    TransactionReverted,
 )
 from gridkeeper_core.ledger.account import NO_MARKET, fill_key, key_of, postings_of
 from gridkeeper_core.ledger.cost_basis import BasisBook, Method, Trade, basis_book
@@ -90,12 +92,13 @@ class Survey:
         self._ids = (self._ids[0] or event_id, event_id)
         self._events += 1
         match event.fact:
-            case OrderFilled() | ForeignFilled():
-                key = fill_key(event.fact.market_index, event.fact.fill_record_id)
-                self._newest[event.stream + key] = event.identity
-            case FillReverted():
-                key = fill_key(event.fact.market_index, event.fact.fill_record_id)
-                self.undone.add(self._newest.pop(event.stream + key, ""))
+            case FillReverted() | RecordReverted() | TransactionReverted():
+                named = _named(event.fact)
+                self.undone |= {
+                    self._newest.pop(event.stream + name) for name in named if event.stream + name in self._newest
+                }
+            case fact:
+                self._newest |= {event.stream + name: event.identity for name in _named(fact)}
 
     @property
     def range(self) -> EventRange:
@@ -104,6 +107,22 @@ class Survey:
         return EventRange(
             app=self._app, first_id=first, last_id=last, events=self._events, sha256=self._hash.hexdigest()
         )
+
+
+def _named(fact: Fact) -> tuple[str, ...]:
+    """What a fact may be taken back by, or takes back: a fill record, a record of a transaction, a transaction."""
+    match fact:
+        case OrderFilled():
+            return (fill_key(fact.market_index, fact.fill_record_id),)
+        case ForeignFilled():
+            return (fill_key(fact.market_index, fact.fill_record_id), f"{fact.signature}:{fact.index}")
+        case FillReverted():
+            return (fill_key(fact.market_index, fact.fill_record_id),)
+        case TransactionLanded() | TransactionFailed() | TransactionReverted():
+            return (fact.signature,)
+        case _:
+            signature, index = getattr(fact, "signature", ""), getattr(fact, "index", None)
+            return (f"{signature}:{index}",) if signature and index is not None else ()
 
 
 class WalletFold:

@@ -181,6 +181,7 @@ class _Booking:
             start_quote_entry_e6=fact.start_quote_entry_e6,
             enters=fact.enters,
             capital_e6=fact.capital_e6,
+            adopted_from=fact.adopted_from,
         )
         self._draft_grid(grid_id, opened)
 
@@ -330,6 +331,8 @@ class _Booking:
                 state.clocks[grid_id] = MarkClock(self._now_ns)
                 state.stopped.pop(grid_id, None)
                 state.performance[grid_id] = Performance(self._now_ns, fact.capital_e6)
+                if fact.adopted_from:
+                    state.owners[fact.adopted_from, fact.market_index] = grid_id
             case BooksClosed():
                 self._let_go(grid_id)
             case FundingBooked():

@@ -78,7 +78,8 @@ class LedgerState:
         self.accounts: dict[str, AccountBooks] = {}
         self.wallets: dict[str, WalletBooks] = {}
         self.prices_e6: dict[str, int] = {}
-        # Which grid the funding and the liquidations of a market on an account belong to: the one that filled last.
+        # Which grid the funding and the liquidations of a market on an account belong to: the one that filled last,
+        # or the one that took the position over.
         self.owners: dict[tuple[str, int], str] = {}
 
     def account(self, alias: str) -> AccountBooks:

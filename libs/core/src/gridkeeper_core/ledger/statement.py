@@ -90,13 +90,16 @@ class StatementFold:
         self._performance = Performance(0, 0)
         self._opened_ns = 0
         self._stopped_ns: int | None = None
+        self._capital_e6 = 0
 
     def take(self, event: Recorded) -> None:
         """The next event of `grid:<id>`, then of `ledger:<id>`."""
         if split_stream(event.stream)[0] == "grid":
             self._strategy.restore(event)
             if isinstance(event.fact, GridStopped):
-                self._stopped_ns = event.ts_ns
+                self._stopped_ns = event.ts_ns  # what is left of it has no capital any more
+            else:
+                self._capital_e6 = self._strategy.grid(self._grid_id).capital_e6
             return
         if not self._opened_ns:
             self._opened_ns = event.ts_ns
@@ -118,7 +121,7 @@ class StatementFold:
         view = grid_view(state, self._grid_id, price_e6)
         self._performance.marked(view.result.total_pnl_e6)
         cells = state.grids[self._grid_id].sums.cells if self._grid_id in state.grids else self._left
-        capital = self._strategy.grid(self._grid_id).capital_e6
+        capital = self._capital_e6
         until_ns = now_ns if self._stopped_ns is None else self._stopped_ns
         self._performance.capital_e6 = capital
         profit = sum(line.profit_e6 for line in self._lines.values())
