@@ -50,6 +50,8 @@ class Venue:
                 self._move(-base, -quote)
             case Liquidated():
                 self._move(fact.base_e9, fact.quote_e6 - fact.fee_e6)
+            case KeeperFeeCharged(from_deposit=True):
+                self.deposit_e6 += fact.quote_e6
             case FundingPaid() | KeeperFeeCharged():
                 self.quote_e6 += fact.quote_e6
             case PnlSettled():

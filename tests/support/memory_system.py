@@ -34,6 +34,7 @@ from gridkeeper_runtime.logs import Logger
 from support.in_memory import SECOND_URL, URL, InMemorySandbox
 
 ALIAS = "main"
+ABSENT = "absent"
 MARKET = "SOL-PERP"
 KEYPAIR = Keypair.from_seed(bytes(range(32)))
 READS = {"strategy": ("execution",), "execution": ("strategy",), "ledger": ("strategy", "execution")}
@@ -82,6 +83,7 @@ class MemoryLog:
 class MemorySystem:
     """One account on an in-memory chain. `start` it inside `run_simulated`; after `crash`, `start` it again.
 
+    With `absent` another one is named before it, of that key, which the chain does not have.
     `at` is called with the name of each step execution is about to take, and may raise CrashError.
     """
 
@@ -92,9 +94,11 @@ class MemorySystem:
         *,
         at: Callable[[str], None] = lambda _: None,
         reconcile_s: float = 20.0,
+        absent: Keypair | None = None,
     ) -> None:
         self.chain = chain
         self.reconcile_s = reconcile_s
+        self.absent = absent
         self.log = log
         self.at = at
         self.deaths = 0
@@ -111,8 +115,9 @@ class MemorySystem:
         rpc = RpcClient(
             URL, second_url=SECOND_URL, per_second=200, commitment="confirmed", transport=self.chain.transport
         )
-        self.venue = DriftVenue(rpc, [Account(ALIAS, KEYPAIR.pubkey(), 0, Signer(KEYPAIR))])
-        rules = {ALIAS: AccountRules(watches_sol=True)}
+        keypairs = {ABSENT: self.absent, ALIAS: KEYPAIR} if self.absent is not None else {ALIAS: KEYPAIR}
+        self.venue = DriftVenue(rpc, [Account(name, key.pubkey(), 0, Signer(key)) for name, key in keypairs.items()])
+        rules = {name: AccountRules(watches_sol=True) for name in keypairs}
         self.desk = ChainDesk(self.venue, rules, poll_s=1.0, reconcile_s=self.reconcile_s)
         self.execution = ExecutionMachine(self._sign, rules)
         self.strategy = StrategyMachine()

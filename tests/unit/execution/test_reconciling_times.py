@@ -85,6 +85,33 @@ def test_a_market_that_stopped_placing_is_soon_looked_at_again(tmp_path: Path) -
     assert took_s < 3 * SOON_S
 
 
+def test_an_account_that_does_not_exist_keeps_no_other_from_trading(tmp_path: Path) -> None:
+    async def story() -> tuple[int, str]:
+        chain = InMemorySandbox(tmp_path / "chain")
+        try:
+            chain.open_account(KEYPAIR)
+            chain.price(150.1)
+            await asyncio.sleep(15)
+            system = MemorySystem(chain, MemoryLog(), absent=Keypair.from_seed(bytes(32)))
+            await system.start()
+            await asyncio.sleep(SOON_S)
+            system.price(150.1)
+            system.propose(grid())
+            await asyncio.sleep(SOON_S)
+            system.price(150.1)
+            await asyncio.sleep(SOON_S)
+            open_orders = sum(1 for attempt in system.account.attempts.values() if attempt.order_id is not None)
+            trouble = system.desk.trouble
+            await system.crash()
+            return open_orders, trouble
+        finally:
+            chain.close()
+
+    open_orders, trouble = run_simulated(story())
+    assert open_orders > 0
+    assert "absent" in trouble, "and what is missing is said"
+
+
 async def _with_system(folder: Path, story: Callable[[MemorySystem, list[float]], Awaitable[T]]) -> T:
     """The story of a system that has just booted, and the moments at which it compared."""
     chain = InMemorySandbox(folder / "chain")

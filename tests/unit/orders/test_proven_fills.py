@@ -140,10 +140,28 @@ def settled_flat() -> Desk:
     desk.seen("k2", sold, slot=101)
     desk.seen("k3", r.SettleRecord(index=0, market_index=0, quote_e6=2_042_000), slot=102, ours=False)
     assert desk.account.positions[0].quote_asset_e6 == 0
-    assert desk.account.positions[0].quote_break_even_e6 != 0
     desk.want(order(BUY, 104), order(SELL, 106))
     desk.landed(placed(desk, BUY, 9), replace(placed(desk, SELL, 10), index=1), slot=103)
     return desk
+
+
+@pytest.mark.parametrize("off_e6", [0, 1_000])
+def test_a_maker_that_closed_the_position_is_proven_by_its_price_and_the_money(off_e6: int) -> None:
+    """1 SOL bought for 104 is sold for 106: break-even and entry are gone with the position, only the quote is left."""
+    desk = both()
+    desk.seen("k1", replace(fill(7, 1, 1.0, 1.0), fee_e6=REBATE_E6))
+    after = bought(desk.account.positions[0], -E9, -106 * E6, -21_200)
+    assert (after.base_e9, after.quote_asset_e6, after.quote_break_even_e6) == (0, 2_042_000, 0)
+
+    facts = believed(desk, positions=(replace(after, quote_asset_e6=after.quote_asset_e6 + off_e6),))
+
+    if off_e6:
+        assert kinds(facts) == ["VenueDiffers"]
+        return
+    assert kinds(facts) == ["FillProven", "OrderClosed", "DifferenceExplained"]
+    proven = facts[0]
+    assert isinstance(proven, e.FillProven)
+    assert (proven.side, proven.quote_e6, proven.fee_e6) == ("sell", 106 * E6, -21_200)
 
 
 def test_orders_that_are_gone_while_no_position_is_shown_were_cancelled() -> None:

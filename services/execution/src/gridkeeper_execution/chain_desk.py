@@ -244,9 +244,8 @@ class ChainDesk:
         async with self._looking:
             found = await self._venue.poll()
             count = 0
-            for alias in self._aliases:
-                if alias not in found.users:
-                    raise GridkeeperError("ACCOUNT_UNKNOWN", field="account", value=alias, do="Create it on the venue.")
+            missing = [alias for alias in self._aliases if alias not in found.users]
+            for alias in [alias for alias in self._aliases if alias in found.users]:
                 now_s = _now_s()
                 is_due = reconcile or self._is_due(alias, now_s) or self._is_lent_otherwise(alias, found)
                 patience_s = WALK_AT_LEAST_S if self._venue.waits_for_finality(alias) else WALK_IDLE_S
@@ -259,6 +258,10 @@ class ChainDesk:
             self.trouble = ""
             await self._tell_endpoints()
             await self._sign_again()
+            if missing:  # only now: the orders of the others are looked after all the same
+                raise GridkeeperError(
+                    "ACCOUNT_UNKNOWN", field="account", value=missing[0], do="Create it on the venue."
+                )
             return count
 
     async def snapshot(self) -> None:

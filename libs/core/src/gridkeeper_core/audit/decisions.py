@@ -186,7 +186,7 @@ class DecisionCheck:
     def _sign(self, roll: Roll) -> Signed | None:
         """As it was answered then: signed, not now, or too large for one transaction."""
         signed = self._signed.get(roll.alias)
-        if signed is None:
+        if signed is None or (roll.places and not signed.places):
             return None
         if len(roll.places) > len(signed.places) or len(roll.cancel_order_ids) > len(signed.cancels + signed.foreign):
             raise RollTooLargeError

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from gridkeeper_core import events as e
 from gridkeeper_core.orders import foreign, settlement
-from gridkeeper_core.orders.beginning import begun, begun_unseen
 from gridkeeper_core.orders.decide import LAPSED, AccountDecision, refuse_filled
 from gridkeeper_core.orders.facts import closed, orphaned, resting
 from gridkeeper_core.orders.lifecycle import Attempt, Closing
@@ -14,7 +13,7 @@ from gridkeeper_core.orders.state import FILLED_BEFORE, AccountState, InFlight, 
 from gridkeeper_core.venue import records as r
 
 UNDOABLE = (
-    e.ForeignFilled, e.FundingPaid, e.PnlSettled, e.Transferred, e.KeeperFeeCharged, e.Liquidated, e.PositionBegun,
+    e.ForeignFilled, e.FundingPaid, e.PnlSettled, e.Transferred, e.KeeperFeeCharged, e.Liquidated
 )  # fmt: skip
 """What a record brought about beside the fills of our orders."""
 _FILLS = (e.OrderFilled, e.ForeignFilled)
@@ -148,7 +147,6 @@ def _take_placed(d: AccountDecision, tx: r.SeenTransaction, record: r.PlacedReco
         if attempt.order_id is not None:
             continue
         if attempt.signature == tx.signature and attempt.user_order_id == record.user_order_id:
-            begun(d, record.market_index, slot=tx.slot, signature=tx.signature, index=record.index)
             d.add(resting(attempt, record.order_id, "user_order_id"))
             return
     for over in d.state.retired.values():
@@ -252,7 +250,6 @@ def _bound_by_fill(d: AccountDecision, tx: r.SeenTransaction, record: r.FillReco
     awaited = {flight.signature for flight in d.state.flights}
     found = [a for a in _unbound(d.state.attempts.values(), record) if a.signature not in awaited]
     if len(found) == 1:
-        begun_unseen(d, found[0], tx.slot)
         d.add(resting(found[0], record.order_id, "fallback"))
         return d.state.attempts[found[0].intent_id]
     unread = {flight.signature for flight in d.state.landed if flight.is_cut}
@@ -343,6 +340,7 @@ def _keeper_fee(
             slot=tx.slot,
             signature=tx.signature,
             index=record.index,
+            from_deposit=isinstance(record, r.CancelRecord) and record.fee_from_deposit,
         )
     )
 

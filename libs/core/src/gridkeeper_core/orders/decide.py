@@ -107,7 +107,9 @@ def advance(d: AccountDecision) -> None:
         if not plan.has_transaction and not plan.refused:
             return
         try:
-            _carry_out(d, plan)
+            if not _carry_out(d, plan) and plan.places:
+                # What forbids to place (the venue rests, an agent's bands) must not hold up what is to go.
+                _carry_out(d, Plan(cancels=plan.cancels, foreign=plan.foreign))
         except RollTooLargeError:
             most = min(most, max(len(plan.cancels) + len(plan.foreign), len(plan.places))) // 2
         else:

@@ -154,7 +154,6 @@ def _snapshot(state: AccountState, fact: e.AccountSnapshot, ts_ns: int) -> Accou
             final_deposit_e6=fact.deposit_e6,
             positions=positions,
             final_positions=positions,
-            interest_ns=ts_ns,
         )
     state = finalized(state, fact.cursor_slot)
     return replace(
@@ -162,6 +161,7 @@ def _snapshot(state: AccountState, fact: e.AccountSnapshot, ts_ns: int) -> Accou
         cursor=fact.cursor,
         cursor_slot=fact.cursor_slot,
         snapshot_ns=ts_ns,
+        interest_ns=ts_ns,  # whatever interest came up to here was booked before the snapshot
         retired=_not_final(state, fact),
         was_undone=False,
         landed=tuple(f for f in state.landed if f.slot > fact.cursor_slot),
@@ -189,9 +189,13 @@ def _adopted(state: AccountState, fact: e.AccountAdopted) -> AccountState:
     attempts = {
         i: replace(a, filled_e9=filled.get(i, a.filled_e9), proven_slot=fact.slot) for i, a in state.attempts.items()
     }
+    retired = {
+        n: replace(over, attempt=replace(over.attempt, proven_slot=fact.slot)) for n, over in state.retired.items()
+    }
     return replace(
         state,
         attempts=attempts,
+        retired=retired,
         positions=positions,
         final_positions=positions,
         deposit_e6=fact.deposit_e6,

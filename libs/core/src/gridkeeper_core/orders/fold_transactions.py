@@ -22,7 +22,6 @@ MoneyFact = (
     | e.KeeperFeeCharged
     | e.Liquidated
     | e.ForeignFilled
-    | e.PositionBegun
     | e.SettlementWanted
     | e.SettlementEnded
     | e.RecordReverted

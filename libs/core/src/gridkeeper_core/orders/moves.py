@@ -16,12 +16,6 @@ Books = tuple[dict[int, e.PositionState], int]
 _UNSIGNED = (e.FillProven, e.InterestPaid)
 
 
-def is_left_over(position: e.PositionState) -> bool:
-    """Whether nothing is left of a position but what it once counted."""
-    counted = position.quote_entry_e6 or position.quote_break_even_e6
-    return bool(counted) and position.base_e9 == position.quote_asset_e6 == 0
-
-
 def key_of(move: Move) -> Key:
     """What the move is known by, so that none is taken twice: unique for ever on the venue."""
     match move:
@@ -89,6 +83,8 @@ def _apply(books: Books, move: Move) -> Books:
     positions, deposit_e6 = books
     if isinstance(move, e.Transferred | e.InterestPaid):
         return positions, deposit_e6 + move.quote_e6
+    if isinstance(move, e.KeeperFeeCharged) and move.from_deposit:
+        return positions, deposit_e6 + move.quote_e6
     market = "" if isinstance(move, e.KeeperFeeCharged) else move.market
     position = positions.get(move.market_index) or flat_position(market, move.market_index)
     match move:
@@ -103,8 +99,6 @@ def _apply(books: Books, move: Move) -> Books:
             deposit_e6 += move.quote_e6
         case e.KeeperFeeCharged():
             position = apply_fee(position, -move.quote_e6)
-        case e.PositionBegun() if is_left_over(position):
-            position = replace(position, quote_entry_e6=0, quote_break_even_e6=0)
         case e.Liquidated():
             position, _ = apply_fill(position, move.base_e9, move.quote_e6)
             position = apply_fee(position, move.fee_e6)

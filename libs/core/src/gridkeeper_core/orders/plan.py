@@ -111,7 +111,7 @@ def _with_places(state: AccountState, markets: Markets, now_ns: int, plan: Plan,
     used_price: Price | None = None
     portfolio = Portfolio(state, markets.specs, markets.newest_e6)
     for queued in nearest_first(state.queued.values(), markets.newest_e6):
-        if len(places) == min(most, free_slots):
+        if len(places) >= min(most, free_slots):
             break
         if (turned_away := _turned_away(state, queued)) is not None:
             refused.append(turned_away)

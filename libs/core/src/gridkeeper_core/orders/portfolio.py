@@ -9,7 +9,7 @@ from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.names import grid_of
 from gridkeeper_core.orders.risk_gate import Approved, Exposure, Refused, exposure_of, review
 from gridkeeper_core.orders.state import AccountState, QueuedWant, Reservation
-from gridkeeper_core.units import E4, E6, decimal_text
+from gridkeeper_core.units import E4, E6, E9, decimal_text
 
 _NO_LIMITS = LimitsSet()
 PriceOf = Callable[[str], int | None]
@@ -70,16 +70,19 @@ class Portfolio:
     def _exposure(self, market_index: int) -> Exposure:
         known = self._exposures.get(market_index)
         if known is None:
-            known = exposure_of(self._state, market_index, self._price_e6(market_index))
+            known = exposure_of(self._state, market_index, self._price_e6)
             self._exposures[market_index] = known
         return known
 
     def _price_e6(self, market_index: int) -> int:
-        """The newest price, else that of the last reading."""
+        """The newest price, else that of the reading it began with, else what was traded or is bid for there."""
         spec = self._specs.get(market_index)
-        price_e6 = self._price_of(spec.symbol) if spec is not None else None
+        if price_e6 := (self._price_of(spec.symbol) if spec is not None else None):
+            return price_e6
         position = self._state.positions.get(market_index)
-        return price_e6 or (position.oracle_e6 if position is not None else 0)
+        if position is not None and position.base_e9:
+            return position.oracle_e6 or abs(position.quote_entry_e6) * E9 // abs(position.base_e9)
+        return max((a.price_e6 for a in self._state.attempts.values() if a.market_index == market_index), default=0)
 
 
 def nearest_first(queued: Iterable[QueuedWant], price_of: PriceOf) -> list[QueuedWant]:

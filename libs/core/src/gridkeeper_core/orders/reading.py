@@ -5,12 +5,11 @@ from __future__ import annotations
 from gridkeeper_core import events as e
 from gridkeeper_core.inputs import AccountRead
 from gridkeeper_core.orders import adoption, foreign, guards, settlement
-from gridkeeper_core.orders.beginning import begun_unseen
 from gridkeeper_core.orders.decide import LAPSED, AccountDecision
-from gridkeeper_core.orders.facts import closed, resting
+from gridkeeper_core.orders.facts import closed, orphaned, resting
 from gridkeeper_core.orders.lifecycle import Attempt, Closing
 from gridkeeper_core.orders.proof import ProvenEnd, prove
-from gridkeeper_core.orders.reconcile import differences, interest_e6
+from gridkeeper_core.orders.reconcile import differences, interest_e6, is_same
 from gridkeeper_core.orders.rules import AccountRules
 from gridkeeper_core.units import NS_PER_S
 from gridkeeper_core.venue import records as r
@@ -32,6 +31,7 @@ def account_read(d: AccountDecision, item: AccountRead, rules: AccountRules) -> 
     _bind(d, account)
     foreign.note_orders(d, account)
     _cancel_again(d, account)
+    _cancel_orphans_again(d, account)
     if d.state.adoption is not None and item.agreed:
         adoption.adopt(d, account)
     found = differences(d.state, account, d.now_ns)
@@ -58,7 +58,6 @@ def _bind(d: AccountDecision, account: r.VenueAccount) -> None:
             order = next((o for o in free if not o.user_order_id and _is_same(o, attempt)), None)
         if order is not None:
             free.remove(order)
-            begun_unseen(d, attempt, account.slot)
             d.add(resting(attempt, order.order_id, "user_order_id" if is_exact else "fallback"))
 
 
@@ -71,6 +70,13 @@ def _cancel_again(d: AccountDecision, account: r.VenueAccount) -> None:
         d.add(e.OrdersQueued(market=market, unwanted=gone, wanted=(), reference_e6=0, price_seq=0))
 
 
+def _cancel_orphans_again(d: AccountDecision, account: r.VenueAccount) -> None:
+    for order in account.orders:
+        orphan = d.state.orphans.get(order.order_id)
+        if orphan is not None and orphan.cancel_tried:
+            d.add(orphaned(orphan, order.order_id, account.slot))
+
+
 def _is_same(order: r.VenueOrder, attempt: Attempt) -> bool:
     what = (order.market_index, order.side, order.size_e9)
     if what != (attempt.market_index, attempt.side, attempt.size_e9):
@@ -81,7 +87,7 @@ def _is_same(order: r.VenueOrder, attempt: Attempt) -> bool:
 def _is_believable(d: AccountDecision, item: AccountRead, found: tuple[e.Difference, ...]) -> bool:
     """The same difference at two slots, and all endpoints see it: timing cannot explain it any more."""
     doubt = d.state.doubt
-    is_again = doubt is not None and doubt.differences == found and item.account.slot > doubt.slot
+    is_again = doubt is not None and is_same(found, doubt.differences) and item.account.slot > doubt.slot
     return item.agreed and (is_again or d.state.differs)
 
 
@@ -127,11 +133,11 @@ def _why_gone(d: AccountDecision, attempt: Attempt) -> Closing:
 def _note_difference(d: AccountDecision, item: AccountRead, found: tuple[e.Difference, ...]) -> None:
     slot = item.account.slot
     if d.state.differs:
-        if d.state.found != found and item.agreed:
+        if not is_same(found, d.state.found) and item.agreed:
             d.add(e.VenueDiffers(slot=slot, differences=found))
     elif _is_believable(d, item, found):
         d.add(e.VenueDiffers(slot=slot, differences=found))
-    elif d.state.doubt is None or d.state.doubt.differences != found:
+    elif d.state.doubt is None or not is_same(found, d.state.doubt.differences):
         d.add(e.DifferenceSuspected(slot=slot, differences=found))
 
 

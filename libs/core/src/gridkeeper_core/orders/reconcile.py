@@ -9,6 +9,9 @@ from gridkeeper_core.units import NS_PER_S
 from gridkeeper_core.venue.records import VenueAccount, VenueOrder
 
 _YEAR_NS = 365 * 24 * 3600 * NS_PER_S
+_DEPOSIT = "deposit_e6"
+_BETWEEN_READINGS = 100_000
+"""Of a deposit no more than this part is earned while a difference is looked at again (five minutes, as a year's)."""
 
 
 def differences(state: AccountState, account: VenueAccount, now_ns: int) -> tuple[Difference, ...]:
@@ -18,6 +21,17 @@ def differences(state: AccountState, account: VenueAccount, now_ns: int) -> tupl
         *_position_differences(state, account),
         *_deposit(state, account, now_ns),
     )
+
+
+def is_same(found: tuple[Difference, ...], before: tuple[Difference, ...]) -> bool:
+    """Whether a difference is the one that was found before; a deposit that differs goes on earning interest."""
+    return len(found) == len(before) and all(map(_is_same_quantity, found, before))
+
+
+def _is_same_quantity(one: Difference, other: Difference) -> bool:
+    if one.what != other.what or one.what != _DEPOSIT:
+        return one == other
+    return one.ours == other.ours and abs(one.venue - other.venue) <= abs(one.ours) // _BETWEEN_READINGS + 1
 
 
 def same_books(one: VenueAccount, other: VenueAccount) -> bool:
@@ -34,7 +48,7 @@ def _books(account: VenueAccount) -> tuple[object, ...]:
 
 
 def interest_e6(state: AccountState, account: VenueAccount, now_ns: int) -> int:
-    """The change of the deposit that is interest: it has no record, and is at most 100 percent a year; else 0."""
+    """The change of the deposit that is interest since the last snapshot (at most 100 percent a year); else 0."""
     change_e6 = account.deposit_e6 - state.deposit_e6
     most_e6 = abs(state.deposit_e6) * max(0, now_ns - state.interest_ns) // _YEAR_NS + 1
     return change_e6 if abs(change_e6) <= most_e6 else 0
@@ -74,9 +88,7 @@ def _position_differences(state: AccountState, account: VenueAccount) -> list[Di
     for index in sorted(set(held) | set(state.positions)):
         flat = flat_position("", index)
         venue, ours = held.get(index, flat), state.positions.get(index, flat)
-        # A flat position that is settled is not shown any more; what its other counters say then, nobody can read.
-        names = ("base_e9", "quote_asset_e6", "quote_entry_e6", "quote_break_even_e6")
-        for name in names if index in held else names[:2]:
+        for name in ("base_e9", "quote_asset_e6", "quote_entry_e6", "quote_break_even_e6"):
             if getattr(venue, name) != getattr(ours, name):
                 difference = Difference(
                     what=f"market {index} {name}", venue=getattr(venue, name), ours=getattr(ours, name)
@@ -88,4 +100,4 @@ def _position_differences(state: AccountState, account: VenueAccount) -> list[Di
 def _deposit(state: AccountState, account: VenueAccount, now_ns: int) -> list[Difference]:
     if account.deposit_e6 == state.deposit_e6 or interest_e6(state, account, now_ns):
         return []
-    return [Difference(what="deposit_e6", venue=account.deposit_e6, ours=state.deposit_e6)]
+    return [Difference(what=_DEPOSIT, venue=account.deposit_e6, ours=state.deposit_e6)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from gridkeeper_core.events import Side, WantedOrder
@@ -48,8 +50,8 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
         return div_ceil(self.notional_e6 * spec.margin_ratio_initial_e4, E4)
 
 
-def exposure_of(state: AccountState, market_index: int, price_e6: int) -> Exposure:
-    """What the account's position and open orders in a market could come to, at a price."""
+def exposure_of(state: AccountState, market_index: int, price_e6_of: Callable[[int], int]) -> Exposure:
+    """What the account's position and open orders in a market could come to, at the prices of its markets (1e-6)."""
     position = state.positions.get(market_index)
     base_e9 = position.base_e9 if position is not None else 0
     buys_e9 = sells_e9 = 0
@@ -63,17 +65,16 @@ def exposure_of(state: AccountState, market_index: int, price_e6: int) -> Exposu
     return Exposure(
         long_e9=base_e9 + buys_e9,
         short_e9=-base_e9 + sells_e9,
-        equity_e6=equity_e6(state, market_index, price_e6),
-        price_e6=price_e6,
+        equity_e6=equity_e6(state, price_e6_of),
+        price_e6=price_e6_of(market_index),
     )
 
 
-def equity_e6(state: AccountState, market_index: int, price_e6: int) -> int:
-    """Deposit and unsettled PnL of all positions; the market at hand at this price, others at their last snapshot's."""
+def equity_e6(state: AccountState, price_e6_of: Callable[[int], int]) -> int:
+    """Deposit and unsettled PnL of all positions (quote 1e-6), each at the price of its market (1e-6)."""
     total_e6 = state.deposit_e6
     for index, position in state.positions.items():
-        mark_e6 = price_e6 if index == market_index else position.oracle_e6
-        total_e6 += position.quote_asset_e6 + div_trunc(position.base_e9 * mark_e6, E9)
+        total_e6 += position.quote_asset_e6 + div_trunc(position.base_e9 * price_e6_of(index), E9)
     return total_e6
 
 

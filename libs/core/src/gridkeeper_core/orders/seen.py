@@ -16,7 +16,6 @@ from gridkeeper_core.events import (
     Liquidated,
     OrderFilled,
     PnlSettled,
-    PositionBegun,
     Transferred,
 )
 
@@ -30,7 +29,6 @@ Move = (
     | InterestPaid
     | KeeperFeeCharged
     | Liquidated
-    | PositionBegun
 )
 """What changes positions or the deposit."""
 Key = tuple[str, int]

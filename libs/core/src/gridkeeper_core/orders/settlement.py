@@ -45,8 +45,9 @@ def by_command(d: AccountDecision, market: str, author: str, reason: str) -> Non
     """
     if market and market not in d.markets.specs:
         raise GridkeeperError("MARKET_UNKNOWN", field="market", value=market)
-    indexes = {d.markets.specs[market].index} if market else set(unsettled_e6(d.state)) | set(d.state.positions)
-    markets = tuple(sorted(index for index in indexes if index in d.state.positions))
+    # The venue refuses the whole transaction for one market where it keeps no position any more.
+    kept = {index for index, p in d.state.positions.items() if p.base_e9 or p.quote_asset_e6}
+    markets = tuple(sorted(kept & {d.markets.specs[market].index} if market else kept))
     if d.state.settlement is not None:
         markets = d.state.settlement.markets
     if not markets:
