@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from gridkeeper_core import events as e
@@ -85,6 +86,25 @@ def test_dust_stays_with_its_cell_and_joins_the_next_order() -> None:
     assert (story.grid.held_e9[4], 105 in story.prices_of("sell")) == (E9 // 200, False)
     story.price(104, size=0.015)
     assert ("sell", 105.0, 0.02) in story.resting()
+
+
+@pytest.mark.parametrize("how", ["renewal", "pause"])
+def test_a_partly_filled_order_of_the_smallest_size_does_not_lose_its_level(how: str) -> None:
+    """The minimum is 1 SOL, as large as each cell: 0.4 and 0.6 are both too little, but to reduce."""
+    spec = replace(SPEC, minimum_e9=E9)
+    story = Story(fills=FillRules(model="queue"), spec=spec, order_life_ns=100 * NS_PER_S).opened_at(105)
+    story.price(104, size=0.4)
+    assert story.grid.held_e9[4] == 400_000_000
+    if how == "pause":
+        story.command(PauseGrid()).command(ResumeGrid())
+    for _ in range(4):
+        story.price(104.5, size=0, after_s=60)
+    (reducing,) = [attempt for attempt in story.lab.execution.account("main").attempts.values() if attempt.reduce_only]
+    assert (reducing.side, reducing.size_e9, reducing.price_e6) == ("sell", 400_000_000, 105 * E6)
+
+    story.price(105.5, size=20).price(104.5, size=20)
+    assert story.grid.held_e9[4] == 0
+    assert ("buy", 104.0, 1.0) in story.resting()
 
 
 def test_a_cancel_after_a_partial_keeps_what_was_bought() -> None:

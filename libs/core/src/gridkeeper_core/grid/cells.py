@@ -10,9 +10,13 @@ from gridkeeper_core.grid.row import Row, row_of
 
 
 class Cells(msgspec.Struct, frozen=True, kw_only=True):
-    """Cell k holds `held_e9[k]` of `sizes_e9[k]` (base 1e-9); `room_e9` is the rest. `cycles` counts its turns."""
+    """Cell k holds `held_e9[k]` of `sizes_e9[k]` (base 1e-9); `room_e9` is the rest. `cycles` counts its turns.
+
+    `smallest_e9` is the least of the sizes.
+    """
 
     sizes_e9: tuple[int, ...] = ()
+    smallest_e9: int = 0
     held_e9: Row = Row()
     room_e9: Row = Row()
     cycles: Row = Row()
@@ -22,6 +26,7 @@ class Cells(msgspec.Struct, frozen=True, kw_only=True):
         assert 0 <= held_e9 <= self.sizes_e9[cell]
         return Cells(
             sizes_e9=self.sizes_e9,
+            smallest_e9=self.smallest_e9,
             held_e9=self.held_e9.changed(cell, held_e9),
             room_e9=self.room_e9.changed(cell, self.sizes_e9[cell] - held_e9),
             cycles=self.cycles if self.cycles[cell] == cycle else self.cycles.changed(cell, cycle),
@@ -35,6 +40,7 @@ def cells_of(sizes_e9: Iterable[int], held_e9: Iterable[int], cycles: Iterable[i
     assert all(part >= 0 for part in (*held, *room))
     return Cells(
         sizes_e9=sizes,
+        smallest_e9=min(sizes, default=0),
         held_e9=row_of(held),
         room_e9=row_of(room),
         cycles=row_of(cycles if cycles is not None else (0,) * len(sizes)),

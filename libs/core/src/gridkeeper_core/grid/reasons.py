@@ -180,7 +180,7 @@ class _Look:
             state.memory.reduce_to_e9 is not None and state.config.direction != "neutral"
         ):
             return "REDUCING", 0, f"the position is {e9_text(state.position_e9)}"
-        if size_e9 < state.spec.minimum_e9:
+        if size_e9 < state.spec.minimum_e9 and cell not in self._nearest[side]:
             return "MIN_SIZE", 0, f"{e9_text(size_e9)} of at least {e9_text(state.spec.minimum_e9)}"
         if price_e6 >= self._at_e6 if side == "buy" else price_e6 <= self._at_e6:
             return "MISSED", 0, f"the price is {e6_text(self._at_e6)}"

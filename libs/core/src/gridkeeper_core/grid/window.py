@@ -137,8 +137,14 @@ def candidates(state: GridState, side: Side, reference_e6: int) -> Iterator[int]
     minimum_e9 = state.spec.minimum_e9
     levels, cells = state.levels_e6, state.cells
     if side == "buy":
-        return cells.room_e9.falling(bisect_left(levels, reference_e6) - 1, minimum_e9)
-    return cells.held_e9.rising(max(bisect_right(levels, reference_e6) - 1, 0), minimum_e9)
+        highest = bisect_left(levels, reference_e6) - 1
+        found = cells.room_e9.falling(highest, minimum_e9)
+        dust = [cell for cell in _dust(state, side) if cell <= highest]
+    else:
+        lowest = max(bisect_right(levels, reference_e6) - 1, 0)
+        found = cells.held_e9.rising(lowest, minimum_e9)
+        dust = [cell for cell in _dust(state, side) if cell >= lowest]
+    return iter(sorted((*found, *dust), reverse=side == "buy")) if dust else found
 
 
 def crossed(state: GridState, side: Side, reference_e6: int) -> Iterator[int]:
@@ -147,8 +153,28 @@ def crossed(state: GridState, side: Side, reference_e6: int) -> Iterator[int]:
     minimum_e9 = state.spec.minimum_e9
     levels, cells = state.levels_e6, state.cells
     if side == "buy":
-        return cells.room_e9.rising(bisect_left(levels, reference_e6), minimum_e9)
-    return cells.held_e9.falling(bisect_right(levels, reference_e6) - 2, minimum_e9)
+        lowest = bisect_left(levels, reference_e6)
+        found = cells.room_e9.rising(lowest, minimum_e9)
+        dust = [cell for cell in _dust(state, side) if cell >= lowest]
+    else:
+        highest = bisect_right(levels, reference_e6) - 2
+        found = cells.held_e9.falling(highest, minimum_e9)
+        dust = [cell for cell in _dust(state, side) if cell <= highest]
+    return iter(sorted((*found, *dust), reverse=side == "sell")) if dust else found
+
+
+def _dust(state: GridState, side: Side) -> list[int]:
+    """Cells of which neither part is as large as the market's minimum, where this side makes the position smaller.
+
+    A partly filled order that is taken away leaves them. The venue takes an order that small if it only reduces, and
+    with it the cell is whole again. Where all cells are twice the minimum there are none.
+    """
+    assert state.spec is not None
+    minimum_e9, cells = state.spec.minimum_e9, state.cells
+    if cells.smallest_e9 >= 2 * minimum_e9 or (state.position_e9 <= 0 if side == "sell" else state.position_e9 >= 0):
+        return []
+    parts = zip(cells.held_e9, cells.room_e9, strict=True)
+    return [cell for cell, (held, room) in enumerate(parts) if 0 < held < minimum_e9 and 0 < room < minimum_e9]
 
 
 def order_price_e6(state: GridState, side: Side, cell: int) -> int:
@@ -319,14 +345,16 @@ def _merge(state: GridState, buys: Iterable[int], sells: Iterable[int], referenc
 
 
 def _order(state: GridState, side: Side, cell: int) -> WantedOrder:
-    number = state.names.number(cell)
+    assert state.spec is not None
+    number, size_e9 = state.names.number(cell), target_e9(state, side, cell)
     return WantedOrder(
         intent_id=intent_id(state.grid_id, side, number, state.cycles[cell]),
         kind=side,
         cell=number,
         side=side,
         price_e6=order_price_e6(state, side, cell),
-        size_e9=target_e9(state, side, cell),
+        size_e9=size_e9,
+        reduce_only=size_e9 < state.spec.minimum_e9,
         lasts_ns=state.config.order_life_ns,
     )
 
