@@ -95,10 +95,12 @@ class MemorySystem:
         at: Callable[[str], None] = lambda _: None,
         reconcile_s: float = 20.0,
         absent: Keypair | None = None,
+        signer: type[Signer] = Signer,
     ) -> None:
         self.chain = chain
         self.reconcile_s = reconcile_s
         self.absent = absent
+        self.signer = signer
         self.log = log
         self.at = at
         self.deaths = 0
@@ -116,7 +118,9 @@ class MemorySystem:
             URL, second_url=SECOND_URL, per_second=200, commitment="confirmed", transport=self.chain.transport
         )
         keypairs = {ABSENT: self.absent, ALIAS: KEYPAIR} if self.absent is not None else {ALIAS: KEYPAIR}
-        self.venue = DriftVenue(rpc, [Account(name, key.pubkey(), 0, Signer(key)) for name, key in keypairs.items()])
+        self.venue = DriftVenue(
+            rpc, [Account(name, key.pubkey(), 0, self.signer(key)) for name, key in keypairs.items()]
+        )
         rules = {name: AccountRules(watches_sol=True) for name in keypairs}
         self.desk = ChainDesk(self.venue, rules, poll_s=1.0, reconcile_s=self.reconcile_s)
         self.execution = ExecutionMachine(self._sign, rules)

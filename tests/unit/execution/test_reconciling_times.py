@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from solders.keypair import Keypair
+from solders.message import MessageV0
+from solders.signature import Signature
 
 from gridkeeper_core.inputs import AccountRead, Input
 from gridkeeper_core.machine import Draft
+from gridkeeper_drift.failure import SignerRefusedError
+from gridkeeper_drift.keys import Signer
 from gridkeeper_drift.owner import OwnerDesk
 from support.in_memory import InMemorySandbox
 from support.memory_system import ALIAS, KEYPAIR, MemoryLog, MemorySystem, grid
@@ -110,6 +114,48 @@ def test_an_account_that_does_not_exist_keeps_no_other_from_trading(tmp_path: Pa
     open_orders, trouble = run_simulated(story())
     assert open_orders > 0
     assert "absent" in trouble, "and what is missing is said"
+
+
+class MoodySigner(Signer):
+    """Refuses while it is told to, as an agent does whose bands an order is outside of."""
+
+    refuses = False
+
+    def sign(self, message: MessageV0) -> Signature:
+        if MoodySigner.refuses:
+            raise SignerRefusedError("agent.sock", "The signing agent refused: 0.1 SOL at 145 is outside of its band.")
+        return super().sign(message)
+
+
+def test_orders_that_the_signer_refuses_do_not_wait_in_silence(tmp_path: Path) -> None:
+    async def story() -> list[list[str]]:
+        chain = InMemorySandbox(tmp_path / "chain")
+        try:
+            chain.open_account(KEYPAIR)
+            chain.price(150.1)
+            await asyncio.sleep(15)
+            system = MemorySystem(chain, MemoryLog(), signer=MoodySigner)
+            await system.start()
+            told = []
+            for refuses in (False, True, False):
+                MoodySigner.refuses = refuses
+                await asyncio.sleep(SOON_S)
+                system.price(150.1)
+                if refuses:
+                    system.propose(grid())
+                await asyncio.sleep(SOON_S)
+                system.price(150.1)
+                await asyncio.sleep(SOON_S)
+                told.append([reason for reason in system.desk.unready() if "wait" in reason])
+            await system.crash()
+            return told
+        finally:
+            MoodySigner.refuses = False
+            chain.close()
+
+    before, meanwhile, after = run_simulated(story())
+    reason = "Orders of account main wait: The signing agent refused: 0.1 SOL at 145 is outside of its band."
+    assert (before, meanwhile, after) == ([], [reason], [])
 
 
 async def _with_system(folder: Path, story: Callable[[MemorySystem, list[float]], Awaitable[T]]) -> T:

@@ -39,6 +39,7 @@ from gridkeeper_drift.sender import Gone, Landed
 from gridkeeper_drift.venue import DriftVenue
 from gridkeeper_drift.walker import Walk
 from gridkeeper_execution.metrics import AccountMeter, show_breakers
+from gridkeeper_execution.unsigned import Unsigned
 from gridkeeper_runtime.logs import Logger
 
 RESEND_S = 2.0
@@ -98,18 +99,22 @@ class ChainDesk:
         self._inbox = inbox
         self._now_ns = now_ns
         self._log = log
+        self._unsigned = Unsigned(log)
 
     # ------------------------------------------------------------ called by machine and shell
 
     def sign(self, roll: Roll) -> Signed | None:
         """See `gridkeeper_core.orders.decide.Signer`."""
         try:
-            return self._venue.sign(roll)
-        except CannotSignError:
+            signed = self._venue.sign(roll)
+        except CannotSignError as error:
             self._is_unsigned = True
+            self._unsigned.note(roll.alias, error)
             return None
         except TransactionTooLargeError as error:
             raise RollTooLargeError from error
+        self._unsigned.clear(roll.alias)
+        return signed
 
     def on_committed(self, recorded: list[Recorded]) -> None:
         """A signed transaction is sent as soon as it is committed, never before."""
@@ -130,7 +135,7 @@ class ChainDesk:
     def unready(self) -> list[str]:
         """Why orders cannot be carried out now."""
         recovering = [a.alias for a in self._machine.accounts() if a.phase != "live"]
-        reasons = [self.trouble] if self.trouble else []
+        reasons = ([self.trouble] if self.trouble else []) + self._unsigned.reasons()
         if all(endpoint.phase == "open" for endpoint in self._venue.rpc.endpoints):
             reasons.append("Every endpoint failed too often and rests for a while.")
         return reasons + [f"Account {alias} is not reconciled with the venue yet." for alias in recovering]
