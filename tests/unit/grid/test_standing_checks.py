@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from gridkeeper_core import events as e
-from gridkeeper_core.inputs import Command, EventSeen, PauseGrid, ResumeGrid, StopGrid
+from gridkeeper_core.inputs import Command, EventSeen, PauseGrid, ProposeGrid, ResumeGrid, StopGrid
 from gridkeeper_core.record import GENESIS, Recorded
-from gridkeeper_core.units import E9
+from gridkeeper_core.units import E9, NS_PER_S
 from support.story import Story
 
 
@@ -114,3 +114,12 @@ def test_a_grid_goes_on_by_itself_when_the_account_has_its_position_again() -> N
 
     assert "GridResumed" in adopted(story, 2 * E9)
     assert story.grid.pauses == {}
+
+
+def test_a_grid_does_not_open_at_a_price_that_is_too_old() -> None:
+    story = Story().price(105.2)
+    story.lab.advance(story.now_ns + 3601 * NS_PER_S)  # the row was good for an hour
+    story.command(ProposeGrid(config=story.config, source=""))
+
+    (rejected,) = story.facts(e.GridRejected)
+    assert rejected == e.GridRejected(code="NO_PRICE", detail="the newest price of SOL-PERP is 3601s old")

@@ -11,7 +11,7 @@ from gridkeeper_core.grid.state import WAITING_TRIGGER
 from gridkeeper_core.grid.triggers import stale_after_ns
 from gridkeeper_core.market import MarketSpec
 from gridkeeper_core.prices.price import Price
-from gridkeeper_core.units import e6_text, e9_text
+from gridkeeper_core.units import NS_PER_S, duration_text, e6_text, e9_text
 
 
 def reserved(d: Decision, fact: e.SlotsReserved) -> None:
@@ -20,6 +20,10 @@ def reserved(d: Decision, fact: e.SlotsReserved) -> None:
         return
     if d.newest is None:
         d.add(e.GridRejected(code="NO_PRICE", detail=f"no price of {d.state.config.market} was seen yet"))
+        return
+    if d.now_ns > stale_after_ns(d.state, d.newest):
+        age = duration_text((d.now_ns - d.newest.ts_ns) // NS_PER_S * NS_PER_S)
+        d.add(e.GridRejected(code="NO_PRICE", detail=f"the newest price of {d.state.config.market} is {age} old"))
         return
     trigger_e6, price_e6 = d.state.config.start_trigger_e6, d.newest.oracle_e6
     granted = e.GridArmed(
