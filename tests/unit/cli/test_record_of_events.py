@@ -83,7 +83,13 @@ async def test_a_follower_gets_what_comes_after_the_last_page(system: System) ->
 async def test_a_follower_ends_well_with_ctrl_c(system: System) -> None:
     await system.services.record("strategy", "grid:a", LEFT)
     command = ("-m", "gridkeeper_cli", "events", "tail", "--follow", "--json", "--data-dir", str(system.data_dir))
-    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        # Whoever starts the tests in the background has a shell that lets nobody hear of Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert process.stdout is not None
 
     async with asyncio.timeout(30):
