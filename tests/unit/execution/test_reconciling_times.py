@@ -90,28 +90,17 @@ def test_a_market_that_stopped_placing_is_soon_looked_at_again(tmp_path: Path) -
 
 
 def test_an_account_that_does_not_exist_keeps_no_other_from_trading(tmp_path: Path) -> None:
-    async def story() -> tuple[int, str]:
-        chain = InMemorySandbox(tmp_path / "chain")
-        try:
-            chain.open_account(KEYPAIR)
-            chain.price(150.1)
-            await asyncio.sleep(15)
-            system = MemorySystem(chain, MemoryLog(), absent=Keypair.from_seed(bytes(32)))
-            await system.start()
-            await asyncio.sleep(SOON_S)
-            system.price(150.1)
-            system.propose(grid())
-            await asyncio.sleep(SOON_S)
-            system.price(150.1)
-            await asyncio.sleep(SOON_S)
-            open_orders = sum(1 for attempt in system.account.attempts.values() if attempt.order_id is not None)
-            trouble = system.desk.trouble
-            await system.crash()
-            return open_orders, trouble
-        finally:
-            chain.close()
+    async def story(system: MemorySystem, _: list[float]) -> tuple[int, str]:
+        system.price(150.1)
+        system.propose(grid())
+        await asyncio.sleep(SOON_S)
+        system.price(150.1)
+        await asyncio.sleep(SOON_S)
+        open_orders = sum(1 for attempt in system.account.attempts.values() if attempt.order_id is not None)
+        return open_orders, system.desk.trouble
 
-    open_orders, trouble = run_simulated(story())
+    absent = Keypair.from_seed(bytes(32))
+    open_orders, trouble = run_simulated(_with_system(tmp_path, story, absent=absent))
     assert open_orders > 0
     assert "absent" in trouble, "and what is missing is said"
 
@@ -128,44 +117,39 @@ class MoodySigner(Signer):
 
 
 def test_orders_that_the_signer_refuses_do_not_wait_in_silence(tmp_path: Path) -> None:
-    async def story() -> list[list[str]]:
-        chain = InMemorySandbox(tmp_path / "chain")
-        try:
-            chain.open_account(KEYPAIR)
-            chain.price(150.1)
-            await asyncio.sleep(15)
-            system = MemorySystem(chain, MemoryLog(), signer=MoodySigner)
-            await system.start()
-            told = []
-            for refuses in (False, True, False):
-                MoodySigner.refuses = refuses
-                await asyncio.sleep(SOON_S)
-                system.price(150.1)
-                if refuses:
-                    system.propose(grid())
-                await asyncio.sleep(SOON_S)
-                system.price(150.1)
-                await asyncio.sleep(SOON_S)
-                told.append([reason for reason in system.desk.unready() if "wait" in reason])
-            await system.crash()
-            return told
-        finally:
-            MoodySigner.refuses = False
-            chain.close()
+    async def story(system: MemorySystem, _: list[float]) -> list[list[str]]:
+        told = []
+        for refuses in (False, True, False):
+            system.signer.refuses = refuses  # type: ignore[attr-defined]  # the class, which every boot signs with
+            await asyncio.sleep(SOON_S)
+            system.price(150.1)
+            if refuses:
+                system.propose(grid())
+            await asyncio.sleep(SOON_S)
+            system.price(150.1)
+            await asyncio.sleep(SOON_S)
+            told.append([reason for reason in system.desk.unready() if "wait" in reason])
+        return told
 
-    before, meanwhile, after = run_simulated(story())
+    before, meanwhile, after = run_simulated(_with_system(tmp_path, story, signer=MoodySigner))
     reason = "Orders of account main wait: The signing agent refused: 0.1 SOL at 145 is outside of its band."
     assert (before, meanwhile, after) == ([], [reason], [])
 
 
-async def _with_system(folder: Path, story: Callable[[MemorySystem, list[float]], Awaitable[T]]) -> T:
+async def _with_system(
+    folder: Path,
+    story: Callable[[MemorySystem, list[float]], Awaitable[T]],
+    *,
+    absent: Keypair | None = None,
+    signer: type[Signer] = Signer,
+) -> T:
     """The story of a system that has just booted, and the moments at which it compared."""
     chain = InMemorySandbox(folder / "chain")
     try:
         chain.open_account(KEYPAIR)
         chain.price(150.1)
         await asyncio.sleep(15)
-        system = MemorySystem(chain, MemoryLog(), reconcile_s=MINUTE_S)
+        system = MemorySystem(chain, MemoryLog(), reconcile_s=MINUTE_S, absent=absent, signer=signer)
         await system.start()
         read_s = _reading(system)
         await asyncio.sleep(SOON_S)

@@ -8,7 +8,7 @@ from itertools import islice
 import msgspec
 
 from gridkeeper_core.events import Side
-from gridkeeper_core.grid import budget
+from gridkeeper_core.grid import budget, reducing, risk
 from gridkeeper_core.grid.state import GridState, LiveOrder
 from gridkeeper_core.grid.triggers import reference_e6
 from gridkeeper_core.grid.window import candidates, per_side, target_e9
@@ -176,9 +176,7 @@ class _Look:
             return grid_reasons(state)[0], 0, ", ".join(sorted(state.pauses))
         if self._at_e6 is None or state.spec is None:
             return "NO_PRICE", 0, ""
-        if state.memory.tier == "orange" or (
-            state.memory.reduce_to_e9 is not None and state.config.direction != "neutral"
-        ):
+        if risk.is_reduce_only(state) or reducing.keeps_its_side(state):
             return "REDUCING", 0, f"the position is {e9_text(state.position_e9)}"
         if size_e9 < state.spec.minimum_e9 and cell not in self._nearest[side]:
             return "MIN_SIZE", 0, f"{e9_text(size_e9)} of at least {e9_text(state.spec.minimum_e9)}"

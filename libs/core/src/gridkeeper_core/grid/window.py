@@ -133,34 +133,25 @@ def per_side(live_orders: int) -> tuple[int, int]:
 
 def candidates(state: GridState, side: Side, reference_e6: int) -> Iterator[int]:
     """Cells that want an order of this side on its passive side of the price, nearest first."""
-    assert state.spec is not None
-    minimum_e9 = state.spec.minimum_e9
-    levels, cells = state.levels_e6, state.cells
     if side == "buy":
-        highest = bisect_left(levels, reference_e6) - 1
-        found = cells.room_e9.falling(highest, minimum_e9)
-        dust = [cell for cell in _dust(state, side) if cell <= highest]
-    else:
-        lowest = max(bisect_right(levels, reference_e6) - 1, 0)
-        found = cells.held_e9.rising(lowest, minimum_e9)
-        dust = [cell for cell in _dust(state, side) if cell >= lowest]
-    return iter(sorted((*found, *dust), reverse=side == "buy")) if dust else found
+        return _wanting(state, side, bisect_left(state.levels_e6, reference_e6) - 1, rising=False)
+    return _wanting(state, side, max(bisect_right(state.levels_e6, reference_e6) - 1, 0), rising=True)
 
 
 def crossed(state: GridState, side: Side, reference_e6: int) -> Iterator[int]:
     """Cells that want an order of this side where the price has passed already, nearest first."""
-    assert state.spec is not None
-    minimum_e9 = state.spec.minimum_e9
-    levels, cells = state.levels_e6, state.cells
     if side == "buy":
-        lowest = bisect_left(levels, reference_e6)
-        found = cells.room_e9.rising(lowest, minimum_e9)
-        dust = [cell for cell in _dust(state, side) if cell >= lowest]
-    else:
-        highest = bisect_right(levels, reference_e6) - 2
-        found = cells.held_e9.falling(highest, minimum_e9)
-        dust = [cell for cell in _dust(state, side) if cell <= highest]
-    return iter(sorted((*found, *dust), reverse=side == "sell")) if dust else found
+        return _wanting(state, side, bisect_left(state.levels_e6, reference_e6), rising=True)
+    return _wanting(state, side, bisect_right(state.levels_e6, reference_e6) - 2, rising=False)
+
+
+def _wanting(state: GridState, side: Side, first: int, *, rising: bool) -> Iterator[int]:
+    """Cells that want an order of this side, from `first` on, upwards or downwards."""
+    assert state.spec is not None
+    row, minimum_e9 = state.cells.room_e9 if side == "buy" else state.cells.held_e9, state.spec.minimum_e9
+    found = row.rising(first, minimum_e9) if rising else row.falling(first, minimum_e9)
+    dust = [cell for cell in _dust(state, side) if (cell >= first if rising else cell <= first)]
+    return iter(sorted((*found, *dust), reverse=not rising)) if dust else found
 
 
 def _dust(state: GridState, side: Side) -> list[int]:

@@ -112,12 +112,10 @@ class Survey:
 def _named(fact: Fact) -> tuple[str, ...]:
     """What a fact may be taken back by, or takes back: a fill record, a record of a transaction, a transaction."""
     match fact:
-        case OrderFilled():
+        case OrderFilled() | FillReverted():
             return (fill_key(fact.market_index, fact.fill_record_id),)
         case ForeignFilled():
             return (fill_key(fact.market_index, fact.fill_record_id), f"{fact.signature}:{fact.index}")
-        case FillReverted():
-            return (fill_key(fact.market_index, fact.fill_record_id),)
         case TransactionLanded() | TransactionFailed() | TransactionReverted():
             return (fact.signature,)
         case _:
